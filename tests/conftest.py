@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from graph import TINY, run
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -21,3 +23,11 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"real data sets not found at {folder}; set STEPLADDER_DATA to their folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory) -> Path:
+    """The results of one undisturbed run of the quickstart's graph at the smallest size. Copy it before changing it."""
+    results = tmp_path_factory.mktemp("finished") / "results"
+    run(results, TINY)
+    return results

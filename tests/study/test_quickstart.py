@@ -5,15 +5,14 @@ import json
 from pathlib import Path
 
 import pytest
-from graph import ROOT, run
 
-STUDY = ROOT / "config" / "config.yaml"
+from graph import QUICKSTART, run
 
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("quickstart") / "results"
-    run(folder, [STUDY])
+    run(folder, [QUICKSTART])
     return folder / "quickstart"
 
 

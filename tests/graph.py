@@ -7,24 +7,31 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-SMALL = Path(__file__).with_name("small.yaml")
+ROOT = Path(__file__).resolve().parents[1]
+QUICKSTART = ROOT / "config" / "config.yaml"
+# The quickstart's graph at the smallest size; its results lie in results/quickstart.
+TINY = [QUICKSTART, Path(__file__).with_name("tiny.yaml")]
+TABLE_FILES = ["table.csv", "table.md", "table.tex", "table.html", "bars.png", "best_of_n.png"]
 SECONDS = 900
 
 
-def command(results: Path, files: list[Path], options: tuple[str, ...], config: dict[str, str]) -> list[str]:
+def command(
+    results: Path, files: list[Path], options: tuple[str, ...], config: dict[str, str], profile: str
+) -> list[str]:
     """The command line of a study's run into a results folder."""
     settings = [f"{key}={value}" for key, value in {"results": str(results), **config}.items()]
     return [
-        str(Path(sys.executable).parent / "snakemake"), "--nolock", "--profile", "profiles/local", *options,
+        str(Path(sys.executable).parent / "snakemake"), "--nolock", "--profile", f"profiles/{profile}", *options,
         "--configfile", *map(str, files), "--config", *settings,
     ]  # fmt: skip
 
 
-def run(results: Path, files: list[Path], *options: str, config: dict[str, str] | None = None) -> str:
+def run(
+    results: Path, files: list[Path], *options: str, config: dict[str, str] | None = None, profile: str = "local"
+) -> str:
     """Runs a study to its end and returns what Snakemake said."""
     done = subprocess.run(
-        command(results, files, options, config or {}),
+        command(results, files, options, config or {}, profile),
         cwd=ROOT, env=_environment(), capture_output=True, text=True, timeout=SECONDS,
     )  # fmt: skip
     said = done.stdout + done.stderr
@@ -35,7 +42,7 @@ def run(results: Path, files: list[Path], *options: str, config: dict[str, str] 
 def run_and_kill(results: Path, files: list[Path], seconds: float) -> bool:
     """Starts a study and kills every process of it after some seconds; False when it ended before."""
     process = subprocess.Popen(
-        command(results, files, (), {}),
+        command(results, files, (), {}, "local"),
         cwd=ROOT, env=_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
     try:
@@ -54,6 +61,13 @@ def planned(said: str) -> dict[str, int]:
     table = re.search(r"^job +count\n-+ +-+\n(.*?)^total", said, re.MULTILINE | re.DOTALL)
     assert table, said
     return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)", table[1], re.MULTILINE)}
+
+
+def same_tables(results: Path, undisturbed: Path) -> None:
+    """Fails unless both folders hold the same table and figures, byte for byte."""
+    for name in TABLE_FILES:
+        found, expected = (each / "quickstart/tables/main" / name for each in (results, undisturbed))
+        assert found.read_bytes() == expected.read_bytes(), name
 
 
 def _environment() -> dict[str, str]:

@@ -7,57 +7,48 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from graph import SMALL, planned, run, run_and_kill
 
-TABLES = ["table.csv", "table.md", "table.tex", "table.html", "bars.png", "best_of_n.png"]
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory) -> Path:
-    results = tmp_path_factory.mktemp("small") / "results"
-    run(results, [SMALL])
-    return results
+from graph import QUICKSTART, TABLE_FILES, TINY, planned, run, run_and_kill, same_tables
 
 
-def changed(tmp_path: Path, change) -> Path:
-    study = yaml.safe_load(SMALL.read_text())
-    change(study)
+def changed(tmp_path: Path, change: dict) -> list[Path]:
+    """The study's files with one more laid over them."""
     path = tmp_path / "changed.yaml"
-    path.write_text(yaml.safe_dump(study, sort_keys=False))
-    return path
+    path.write_text(yaml.safe_dump(change))
+    return [*TINY, path]
 
 
 def test_every_node_leaves_its_result_and_says_how_it_was_made(finished):
-    metrics = sorted(finished.glob("small/*/*/**/metrics.json"))
-    assert len(metrics) == 16
+    metrics = sorted(finished.glob("quickstart/*/*/**/metrics.json"))
+    assert len(metrics) == 26
     for path in metrics:
         made = json.loads(path.read_text())
         assert {"job", "seed", "counts", "metrics", "versions", "device", "wall_seconds", "git"} <= set(made)
-    assert all((finished / "small" / "tables" / "main" / name).stat().st_size > 0 for name in TABLES)
+    assert all((finished / "quickstart" / "tables" / "main" / name).stat().st_size > 0 for name in TABLE_FILES)
 
 
 def test_no_checkpoint_shard_or_temporary_file_is_left(finished):
-    checkpoints = finished / "small" / "checkpoints"
+    checkpoints = finished / "quickstart" / "checkpoints"
     assert not checkpoints.exists() or not any(checkpoints.iterdir())
     assert not list(finished.rglob("*.tmp"))
     assert not list(finished.rglob("shards/*.parquet"))
 
 
 def test_policy_learned_the_form_of_an_answer(finished):
-    metrics = json.loads((finished / "small/evaluations/sft/seed0/metrics.json").read_text())["metrics"]
+    metrics = json.loads((finished / "quickstart/evaluations/sft/seed0/metrics.json").read_text())["metrics"]
     assert metrics["average"]["unparsable"] < 0.5
 
 
 def test_trained_policies_differ_from_their_start(finished):
     weights = {
-        name: (finished / f"small/policies/{name}/seed0/checkpoint/model.safetensors").read_bytes()
-        for name in ("base", "sft", "dpo", "ppo")
+        name: (finished / f"quickstart/policies/{name}/seed0/checkpoint/model.safetensors").read_bytes()
+        for name in ("base", "sft", "dpo_outcome", "ppo_published")
     }
     assert len(set(weights.values())) == 4
 
 
 def test_a_second_run_has_nothing_to_do(finished):
-    assert planned(run(finished, [SMALL], "--dry-run")) == {}
+    assert planned(run(finished, TINY, "--dry-run")) == {}
 
 
 def test_order_of_keys_reruns_nothing(finished, tmp_path):
@@ -66,57 +57,61 @@ def test_order_of_keys_reruns_nothing(finished, tmp_path):
             return {key: backwards(value[key]) for key in reversed(value)}
         return value
 
-    study = yaml.safe_load(SMALL.read_text())
+    study = yaml.safe_load(QUICKSTART.read_text())
     path = tmp_path / "backwards.yaml"
     path.write_text(yaml.safe_dump(backwards(study), sort_keys=False))
-    assert planned(run(finished, [path], "--dry-run")) == {}
+    assert planned(run(finished, [path, *TINY[1:]], "--dry-run")) == {}
 
 
 @pytest.mark.parametrize(
     ("stage", "name", "key", "value", "expected"),
     [
-        ("policies", "dpo", "beta", 0.1, {"policies_dpo": 1, "evaluations": 1, "table": 1, "track": 1, "all": 1}),
+        (
+            "policies",
+            "dpo_outcome",
+            "beta",
+            0.1,
+            {"policies_dpo": 1, "evaluations": 1, "table": 1, "track": 1, "all": 1},
+        ),
         ("tables", "main", "title", "Other", {"table": 1, "track": 1, "all": 1}),
         (
             "rewards",
             "wrs",
             "accumulate",
             "min",
-            {"rewards": 1, "pairs": 1, "reference": 1, "policies_dpo": 1, "policies_ppo": 1, "evaluations": 2,
+            {"rewards": 1, "pairs": 3, "reference": 3, "policies_dpo": 3, "policies_ppo": 1, "evaluations": 4,
              "table": 1, "track": 1, "all": 1},
         ),
     ],
 )  # fmt: skip
 def test_a_changed_node_reruns_itself_and_what_is_made_from_it(finished, tmp_path, stage, name, key, value, expected):
-    path = changed(tmp_path, lambda study: study[stage][name].update({key: value}))
-    assert planned(run(finished, [path], "--dry-run")) == expected
+    files = changed(tmp_path, {stage: {name: {key: value}}})
+    assert planned(run(finished, files, "--dry-run")) == expected
 
 
 def test_shards_give_the_same_rows_as_one_job(finished, tmp_path):
     results = tmp_path / "results"
     shutil.copytree(finished, results, copy_function=shutil.copy2)
     for stage in ("trajectories/samples", "labels/monte_carlo"):
-        shutil.rmtree(results / "small" / stage)
-    sharded = changed(tmp_path, lambda study: study["scale"].update(shards=3))
-    target = results / "small/labels/monte_carlo/seed0/labels.parquet"
-    run(results, [sharded], str(target), "--rerun-triggers", "mtime")
+        shutil.rmtree(results / "quickstart" / stage)
+    sharded = changed(tmp_path, {"scale": {"shards": 3}})
+    target = results / "quickstart/labels/monte_carlo/seed0/labels.parquet"
+    run(results, sharded, str(target), "--rerun-triggers", "mtime")
     for file in ("trajectories/samples/seed0/trajectories.parquet", "labels/monte_carlo/seed0/labels.parquet"):
-        assert pq.read_table(results / "small" / file).equals(pq.read_table(finished / "small" / file))
+        assert pq.read_table(results / "quickstart" / file).equals(pq.read_table(finished / "quickstart" / file))
 
 
 def test_a_run_killed_at_any_moment_ends_with_identical_tables(finished, tmp_path):
     results = tmp_path / "results"
-    killed = [run_and_kill(results, [SMALL], seconds) for seconds in (15, 25, 35)]
+    killed = [run_and_kill(results, TINY, seconds) for seconds in (15, 25, 35)]
     assert killed[0]
-    run(results, [SMALL])
-    for name in TABLES:
-        resumed, undisturbed = (each / "small/tables/main" / name for each in (results, finished))
-        assert resumed.read_bytes() == undisturbed.read_bytes(), name
+    run(results, TINY)
+    same_tables(results, finished)
 
 
 def test_report_holds_the_table_and_both_figures(finished, tmp_path):
     report = tmp_path / "report.html"
-    run(finished, [SMALL], "--report", str(report))
+    run(finished, TINY, "--report", str(report))
     text = report.read_text()
     for name in ("table.html", "bars.png", "best_of_n.png"):
         assert name in text
