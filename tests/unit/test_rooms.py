@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 ROOMS = [
-    "errors", "progress", "study", "records", "job", "questions", "reasoning", "generation", "supervision", "training",
-    "rewards", "policies", "evaluation", "report", "tracking",
+    "errors", "budget", "files", "progress", "attempts", "study", "status", "records", "weights", "job", "questions",
+    "pretrained", "reasoning", "generation", "supervision", "training", "rewards", "policies", "evaluation", "report",
+    "tracking",
 ]  # fmt: skip
 PACKAGE = Path(__file__).resolve().parents[2] / "src" / "stepladder"
 MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py") if path.name != "__init__.py")
