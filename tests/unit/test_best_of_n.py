@@ -49,6 +49,31 @@ def test_order_and_scale_of_scores_do_not_matter(rows, data):
     assert best_of_n(np.exp(moved) - 9.0, moved_correct, n) == pytest.approx(best_of_n(scores, correct, n), abs=1e-12)
 
 
+@examples
+@given(st.lists(samples, min_size=1, max_size=4), st.data())
+def test_many_questions_at_once_with_padding_are_each_on_its_own(questions, data):
+    n = data.draw(st.integers(1, min(len(rows) for rows in questions)))
+    width = max(len(rows) for rows in questions) + data.draw(st.integers(0, 3))
+    garbage = data.draw(st.sampled_from([np.nan, 0.0, 2.0, np.inf, -np.inf]))
+    scores, correct = np.full((len(questions), width), garbage), np.full((len(questions), width), np.nan)
+    for place, rows in enumerate(questions):
+        columns = data.draw(st.permutations(range(width)))[: len(rows)]
+        scores[place, columns], correct[place, columns] = zip(*rows, strict=True)
+    expected = [best_of_n(*zip(*rows, strict=True), n) for rows in questions]
+    assert best_of_n(scores, correct, n) == pytest.approx(expected, abs=1e-12)
+    assert best_of_n(scores[:, None], correct[:, None], n).shape == (len(questions), 1)
+
+
+@examples
+@given(samples, st.data())
+def test_better_scores_and_more_samples_of_an_oracle_never_hurt(rows, data):
+    n = data.draw(st.integers(1, len(rows)))
+    scores, correct = map(np.array, zip(*rows, strict=True))
+    assert best_of_n(scores + 10 * correct, correct, n) >= best_of_n(scores, correct, n) - 1e-12
+    curve = [best_of_n(correct, correct, each) for each in range(1, n + 1)]
+    assert np.all(np.diff(curve) >= -1e-12) and np.all(np.array(curve) >= correct.mean() - 1e-12)
+
+
 def test_best_of_n_at_its_ends():
     scores, correct = [0.1, 0.5, 0.5, 0.9], [1, 1, 0, 0]
     assert best_of_n(scores, correct, 1) == pytest.approx(0.5)
@@ -87,6 +112,11 @@ def test_many_samples_stay_exact():
 )
 def test_pass_at_k_is_its_formula(n, c, k):
     assert pass_at_k(n, c, k) == pytest.approx(1 - comb(n - c, k) / comb(n, k), abs=1e-12)
+
+
+def test_pass_at_k_of_many_questions_at_once():
+    assert pass_at_k(4, [0, 1, 2, 3, 4], 2) == pytest.approx([0, 1 / 2, 5 / 6, 1, 1], abs=1e-12)
+    assert isinstance(pass_at_k(4, 1, 2), float)
 
 
 def test_selection_among_real_labelled_answers_lies_between_mean_and_pass(real_data):
@@ -163,9 +193,12 @@ def test_the_correctness_of_an_answer_is_the_mean_of_its_members():
         lambda: best_of_n([0.1, 0.2], [1], 1),
         lambda: best_of_n([float("nan")], [1], 1),
         lambda: best_of_n([0.1], [2], 1),
+        lambda: best_of_n([], [], 1),
+        lambda: best_of_n([[0.1, 0.2], [0.1, 0.2]], [[1, 0], [1, np.nan]], 2),
         lambda: pass_at_k(4, 5, 1),
         lambda: pass_at_k(4, 1, 5),
         lambda: pass_at_k(4, 1, 0),
+        lambda: pass_at_k(4, 0.5, 1),
         lambda: majority_vote([]),
         lambda: weighted_vote(["a"], [1.0, 2.0]),
         lambda: weighted_vote(["a"], [-1.0]),

@@ -12,7 +12,9 @@ from torch import tensor
 from stepladder.errors import StepladderError
 from stepladder.rewards.losses import (
     ablated_rank_loss,
+    after_first_error,
     bce_loss,
+    bce_loss_in_bf16,
     mse_loss,
     orm_loss,
     rank_loss,
@@ -86,6 +88,48 @@ def test_cross_entropy_keeps_its_gradient_on_a_confident_mistake(size):
     assert value == pytest.approx(size, abs=3e-3) and grad.item() > 0.99
 
 
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_scores_give_finite_gradients_in_their_own_precision(loss, dtype):
+    # At zeta 4 a score above 7.1 overflows a sum of exponentials in fp16.
+    scores = tensor([[1.0, 300.0, 6e4], [-1.0, -300.0, -6e4]], dtype=dtype, requires_grad=True)
+    value = loss(scores, tensor([[1, 0, 0], [0, 1, 1]]))
+    value.backward()
+    assert value.dtype == torch.float32 and value.isfinite()
+    assert scores.grad.dtype == dtype and scores.grad.isfinite().all() and scores.grad.abs().max() > 0
+
+
+@pytest.mark.parametrize("size", [6.2, 6.3, 300.0])
+def test_the_published_cross_entropy_loses_its_gradient(size):
+    value, grad = gradient(bce_loss_in_bf16, [[size]], [[0]])
+    expected = (5.53125, 0.99609375) if size == 6.2 else (100.0, 0.0)
+    assert (value, grad.item()) == pytest.approx(expected, rel=1e-3)
+    scores, labels = [[0.5, -1.0, 2.0, 9.0]], [[1, 0, 1, -100]]
+    published, mended = gradient(bce_loss_in_bf16, scores, labels), gradient(bce_loss, scores, labels)
+    assert published[0] == pytest.approx(mended[0], rel=0.01)
+    assert torch.allclose(published[1], mended[1], atol=0.01) and published[1][0, 3] == 0
+
+
+# --- steps after the first error
+
+RECOVERING = [[1, 0, 1, 1], [0, 1, -100, -100], [1, 1, 1, -100], [-100, 1, 0, 0]]
+
+
+def test_steps_after_the_first_error_by_hand():
+    labels = tensor(RECOVERING)
+    monotone = [[1, 0, 0, 0], [0, 0, -100, -100], [1, 1, 1, -100], [-100, 1, 0, 0]]
+    dropped = [[1, 0, -100, -100], [0, -100, -100, -100], [1, 1, 1, -100], [-100, 1, 0, -100]]
+    assert after_first_error(labels, "raw").tolist() == RECOVERING
+    assert after_first_error(labels, "monotone").tolist() == monotone
+    assert after_first_error(labels, "drop").tolist() == dropped
+    soft = tensor([[0.75, 0.5, 0.25, 0.9]])
+    assert after_first_error(soft, "monotone").tolist() == [[0.75, 0.5, 0.25, 0.0]]
+    assert after_first_error(soft, "drop").tolist() == [[0.75, 0.5, 0.25, -100.0]]
+    assert labels.tolist() == RECOVERING
+    with pytest.raises(StepladderError, match="raw, monotone or drop"):
+        after_first_error(labels, "last")
+
+
 # --- properties
 
 batches = st.integers(1, 4).flatmap(
@@ -126,6 +170,21 @@ def test_rank_loss_equals_the_plain_derivation(batch, zeta, double_count):
         totals += [total / count] if count else []
     expected = sum(totals) / len(totals) if totals else 0.0
     assert rank_loss(*tensors(batch), zeta, double_count).item() == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("how", ["monotone", "drop"])
+@examples
+@given(batch=batches)
+def test_what_is_left_has_no_recovery_and_an_error_wherever_there_was_one(how, batch):
+    scores, labels = tensors(batch)
+    left = after_first_error(labels, how)
+    assert torch.equal(after_first_error(left, how), left)
+    assert torch.equal((left == 0).any(1), (labels == 0).any(1))
+    for row in left.tolist():
+        kept = [label for label in row if label != -100]
+        assert kept == sorted(kept, reverse=True)
+    # The published ablation and the first wrong step then mean the same, and the outcome has one target.
+    assert orm_loss(scores, left).item() == pytest.approx(orm_loss(scores, left, "no_error").item(), abs=1e-12)
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -223,7 +282,8 @@ def test_rank_losses_refuse_soft_labels(loss):
 
 
 def test_options_out_of_range_are_refused():
-    with pytest.raises(StepladderError, match="zeta"):
-        rank_loss(torch.zeros(1, 1), tensor([[1]]), zeta=-1.0)
+    for zeta in (-1.0, float("nan"), float("inf")):
+        with pytest.raises(StepladderError, match="zeta"):
+            rank_loss(torch.zeros(1, 1), tensor([[1]]), zeta=zeta)
     with pytest.raises(StepladderError, match="last_label or no_error"):
         orm_loss(torch.zeros(1, 1), tensor([[1]]), "first_label")

@@ -199,6 +199,22 @@ def test_loss_of_a_head_that_starts_at_zero(right, wrong, zeta):
     assert loss.item() == pytest.approx(sum(terms) / (questions + right), abs=1e-6)
 
 
+@pytest.mark.parametrize("labels", [[1, 1, 0, 0], [1, 1, 1], [0, 0], [1, 0, 1], [0]])
+def test_every_other_loss_of_a_head_that_starts_at_zero(labels):
+    right, wrong, steps = labels.count(1), labels.count(0), len(labels)
+    given = torch.zeros(1, steps), tensor([labels])
+    question = [math.log(1 + wrong * math.exp(4))] if wrong else []
+    terms = question + [math.log(2 + place + wrong * math.exp(4)) for place in range(right)]
+    below = math.log(math.factorial(wrong))
+    assert theory_rank_loss(*given).item() == pytest.approx((sum(terms) + below) / steps, abs=1e-6)
+    first = [math.log(2)] if wrong else []
+    first += [math.log(2 + place + (wrong > 0)) for place in range(right)]
+    assert ablated_rank_loss(*given).item() == pytest.approx(sum(first) / len(first), abs=1e-6)
+    assert bce_loss(*given).item() == pytest.approx(math.log(2), abs=1e-6)
+    assert mse_loss(*given).item() == pytest.approx(0.25, abs=1e-6)
+    assert orm_loss(*given).item() == pytest.approx(math.log(2), abs=1e-6)
+
+
 def test_sets_by_label_keep_a_late_correct_step():
     scores, labels = [0.3, -1.0, 0.7], [1, 0, 1]
     total, count = published(scores, labels, eps=0.0)

@@ -1,4 +1,4 @@
-"""Bootstrap intervals, paired differences and Wilson intervals."""
+"""Bootstrap intervals, paired differences and tests of several pairs."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stepladder.errors import StepladderError
-from stepladder.evaluation.statistics import bootstrap_mean, paired_difference, wilson
+from stepladder.evaluation.statistics import (
+    bootstrap_mean,
+    holm,
+    paired_difference,
+    paired_tests,
+    resampled_sums,
+)
 
 examples = settings(deadline=None, max_examples=30)
 
@@ -141,31 +147,45 @@ def test_the_p_value_and_the_interval_agree(random):
         assert result.low <= 0 <= result.high
 
 
-# --- Wilson
+# --- several pairs
 
 
-@pytest.mark.parametrize(
-    ("successes", "total", "low", "high"),
-    [(0, 10, 0.0, 0.27753), (10, 10, 0.72247, 1.0), (5, 10, 0.23659, 0.76341), (81, 263, 0.25529, 0.36623)],
-)
-def test_wilson_reference_values(successes, total, low, high):
-    interval = wilson(successes, total)
-    assert interval.estimate == successes / total
-    assert (interval.low, interval.high) == pytest.approx((low, high), abs=1e-4)
+def test_holm_by_hand():
+    # Sorted: .01 * 4, .02 * 3, .03 * 2, .5 * 1; and none less than one before it.
+    assert holm([0.02, 0.5, 0.01, 0.03]) == pytest.approx([0.06, 0.5, 0.04, 0.06])
+    assert holm([0.4, 0.4]) == pytest.approx([0.8, 0.8]) and holm([0.9, 0.8]) == [1.0, 1.0] and holm([]) == []
 
 
 @examples
-@given(st.integers(1, 500), st.data())
-def test_wilson_holds_its_share_and_solves_its_equation(total, data):
-    successes = data.draw(st.integers(0, total))
-    interval = wilson(successes, total)
-    assert 0 <= interval.low <= interval.estimate <= interval.high <= 1
-    for bound in (interval.low, interval.high):
-        if 0 < bound < 1:
-            z = abs(interval.estimate - bound) / np.sqrt(bound * (1 - bound) / total)
-            assert z == pytest.approx(1.959964, rel=1e-5) or abs(interval.estimate - bound) < 1e-12
-    wider = wilson(successes, total, level=0.99)
-    assert wider.low <= interval.low and wider.high >= interval.high
+@given(st.lists(st.floats(0, 1), max_size=8), st.randoms())
+def test_holm_keeps_the_order_and_lowers_nothing(p_values, random):
+    adjusted = holm(p_values)
+    assert all(
+        p <= q <= min(1, len(p_values) * p) or q == pytest.approx(p) for p, q in zip(p_values, adjusted, strict=True)
+    )
+    places = list(range(len(p_values)))
+    random.shuffle(places)
+    assert holm([p_values[i] for i in places]) == pytest.approx([adjusted[i] for i in places])
+
+
+def test_every_pair_is_tested_and_adjusted():
+    good, same, bad = coin(2, 200, 0.8, 1), coin(2, 200, 0.5, 2), coin(2, 200, 0.5, 3)
+    found = paired_tests({"good": good, "same": same, "bad": bad}, resamples=999)
+    assert list(found) == [("good", "same"), ("good", "bad"), ("same", "bad")]
+    alone = paired_difference(good, bad, resamples=999)
+    pair = found["good", "bad"]
+    assert (pair.estimate, pair.low, pair.high) == (alone.estimate, alone.low, alone.high)
+    assert pair.p_value == pytest.approx(3 * alone.p_value) and found["same", "bad"].p_value > 0.05
+
+
+def test_resampled_sums_draw_the_same_questions_for_all_columns_in_pieces_or_whole(monkeypatch):
+    columns = np.random.default_rng(0).random((40, 2))
+    both = resampled_sums(columns, 200, 5)
+    assert np.allclose(both[:, :1], resampled_sums(columns[:, :1], 200, 5))
+    assert np.allclose(resampled_sums(np.ones((40, 1)), 200, 5), 40)
+    assert both.mean(0) == pytest.approx(columns.sum(0), rel=0.05)
+    monkeypatch.setattr("stepladder.evaluation.statistics.LARGEST_DRAW", 700)
+    assert np.allclose(resampled_sums(columns, 200, 5), both)
 
 
 @pytest.mark.parametrize(
@@ -178,9 +198,7 @@ def test_wilson_holds_its_share_and_solves_its_equation(total, data):
         lambda: bootstrap_mean([[0.0, 1.0]], resamples=0),
         lambda: bootstrap_mean([[0.0, 1.0]], level=1.0),
         lambda: paired_difference([[0.0, 1.0]], [[0.0], [1.0]]),
-        lambda: wilson(1, 0),
-        lambda: wilson(3, 2),
-        lambda: wilson(1, 2, level=0.0),
+        lambda: resampled_sums(np.ones((3, 1)), 0, 0),
     ],
 )
 def test_bad_input_is_refused(call):

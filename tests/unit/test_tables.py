@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from synthetic_answers import DPO_GREEDY, ROWS, SFT_GREEDY, TABLE, answer_row, write_evaluation, write_study
+from synthetic_answers import DPO_GREEDY, ROWS, SFT_GREEDY, STRICT, TABLE, answer_row, write_evaluation, write_study
 
 from stepladder.errors import StepladderError
+from stepladder.evaluation.best_of_n import vote_accuracy
 from stepladder.records import ANSWERS, read_records, write_records
 from stepladder.report.answers import Answered, read_evaluated
 from stepladder.report.layout import lay_out
@@ -126,12 +127,15 @@ def test_reported_main_table_of_pspo_is_whole(reported):
     assert gains == [30.94, 14.16, 20.40, 14.90, 21.42, 6.56]
 
 
-def test_votes_of_fewer_samples_use_disjoint_groups():
+def test_weighted_votes_of_fewer_samples_use_disjoint_groups():
     letters = "RRWWW"
-    answered = Answered({}, [answer_row("qqa/a", "sampled", i, x, {}) for i, x in enumerate(letters)])
-    pair = Row(label="x", evaluation="e", answer="majority", n=2)
+    answered = Answered({}, [answer_row("qqa/a", "sampled", i, x, {"bce": 0.5}) for i, x in enumerate(letters)])
+    weighted = Row(label="x", evaluation="e", answer="weighted_majority", n=2, prm="bce")
     # RR is right, WW is wrong, the fifth sample has no partner.
-    assert question_score(pair, answered) == 0.5
+    assert question_score(weighted, answered) == 0.5
+    # Of the ten pairs one is RR, six are a tie.
+    pair = Row(label="x", evaluation="e", answer="majority", n=2)
+    assert question_score(pair, answered) == pytest.approx(0.4)
 
 
 @given(
@@ -151,6 +155,8 @@ def test_scores_agree_with_enumeration(samples, data):
         top = max(value for _, value in subset)
         best.append(np.mean([letter == "R" for letter, value in subset if value == top]))
     assert score("best_of_n") == pytest.approx(np.mean(best))
+    votes = [vote_accuracy([STRICT[x] for x, _ in subset], [x == "R" for x, _ in subset]) for subset in subsets]
+    assert score("majority") == pytest.approx(np.mean(votes))
     assert score("pass") == pytest.approx(np.mean([any(x == "R" for x, _ in subset) for subset in subsets]))
     assert score("mean_sample") == pytest.approx(np.mean([letter == "R" for letter, _ in samples]))
     assert score("best_of_n") <= score("pass") + 1e-12

@@ -1,8 +1,13 @@
-"""Choosing among the samples of one question: exact best-of-n, pass@k and votes."""
+"""Choosing among the samples of one question: exact best-of-n, pass@k and votes.
+
+The oracle PRM, the ceiling of every other one, scores a sample by its correctness: its best-of-n is pass@n. A
+PRM that knows nothing, the floor, scores all samples alike: ties being broken at random, its best-of-n is the
+mean correctness and its weighted vote the majority vote.
+"""
 
 from collections import defaultdict
 from collections.abc import Hashable, Sequence
-from math import fsum, inf, prod
+from math import fsum, inf
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,36 +18,45 @@ Answer = Hashable | None
 """A parsed answer, equal for equal answers; None where nothing could be parsed."""
 
 
-def best_of_n(scores: ArrayLike, correct: ArrayLike, n: int) -> float:
+def best_of_n(scores: ArrayLike, correct: ArrayLike, n: int) -> float | np.ndarray:
     """Expected correctness of the best-scored of ``n`` samples, over all subsets of the N samples given.
 
-    ``scores`` and ``correct``: (N,), higher is better, correctness in [0, 1]. Among samples that tie for the
-    best score one is chosen at random, so the order of the samples does not matter. n = 1 is the mean
-    correctness. Source: order statistics; with the scores sorted, the group at places [i, j) is best in C(j,
-    n) - C(i, n) subsets.
+    ``scores`` and ``correct``: (..., N), higher is better, correctness in [0, 1]; one number comes back for each
+    question, so a float for (N,). A sample whose correctness is NaN is padding, and its score is not read. Among
+    samples that tie for the best score one is chosen at random, so the order of the samples does not matter.
+    n = 1 is the mean correctness. Source: order statistics; with the scores sorted, the group at places [i, j)
+    is best in C(j, n) - C(i, n) subsets.
     """
-    scores, correct = np.asarray(scores, dtype=np.float64), np.asarray(correct, dtype=np.float64)
-    if scores.ndim != 1 or scores.shape != correct.shape:
-        raise StepladderError(f"scores and correct must be of one length; got {scores.shape} and {correct.shape}")
-    if np.isnan(scores).any() or not np.all((correct >= 0) & (correct <= 1)):
-        raise StepladderError("scores must be numbers and correctness must lie in [0, 1]")
-    if not 1 <= n <= scores.size:
-        raise StepladderError(f"best-of-n needs 1 <= n <= number of samples; got n={n} of {scores.size}")
-    _, group, sizes = np.unique(scores, return_inverse=True, return_counts=True)
-    mean_correct = np.bincount(group, weights=correct) / sizes
-    share = _share_of_subsets_within(scores.size, n)[np.cumsum(sizes)]
-    return float(np.diff(share, prepend=0.0) @ mean_correct)
+    scores, correct, real = _samples(scores, correct)
+    sizes = real.sum(-1)
+    if not 1 <= n <= sizes.min(initial=n):
+        fewest = int(sizes.min(initial=n))
+        raise StepladderError(f"best-of-n needs 1 <= n <= number of samples; got n={n} of {fewest}")
+    order = np.lexsort((scores, real), axis=-1)
+    scores, correct, real = (np.take_along_axis(each, order, -1) for each in (scores, correct, real))
+    places = np.arange(scores.shape[-1])
+    opens = np.ones(scores.shape, dtype=bool)
+    opens[..., 1:] = (np.diff(real, axis=-1)) | (scores[..., 1:] != scores[..., :-1])
+    closes = np.roll(opens, -1, axis=-1)
+    start = np.maximum.accumulate(np.where(opens, places, 0), axis=-1)
+    end = np.minimum.accumulate(np.where(closes, places + 1, len(places))[..., ::-1], axis=-1)[..., ::-1]
+    within = _share_of_subsets_within(real, n)
+    chance = (np.take_along_axis(within, end, -1) - np.take_along_axis(within, start, -1)) / (end - start)
+    expected = (chance * correct).sum(-1)
+    return expected if expected.ndim else float(expected)
 
 
-def pass_at_k(n: int, c: int, k: int) -> float:
-    """Chance that ``k`` of ``n`` samples, of which ``c`` are correct, hold a correct one.
+def pass_at_k(n: int, c: ArrayLike, k: int) -> float | np.ndarray:
+    """Chance that ``k`` of ``n`` samples, of which ``c`` are correct, hold a correct one; one for each ``c``.
 
-    1 - C(n - c, k) / C(n, k), computed as a product. Source: Chen et al., Evaluating large language models
-    trained on code, arXiv 2107.03374, Eq. 1.
+    1 - C(n - c, k) / C(n, k). Source: Chen et al., Evaluating large language models trained on code, arXiv
+    2107.03374, Eq. 1.
     """
-    if not (0 <= c <= n and 1 <= k <= n):
+    counts = np.asarray(c)
+    if not (1 <= k <= n and np.all((counts >= 0) & (counts <= n)) and np.all(counts == counts.astype(int))):
         raise StepladderError(f"pass@k needs 0 <= c <= n and 1 <= k <= n; got n={n}, c={c}, k={k}")
-    return 1.0 - prod(max(1 - k / i, 0.0) for i in range(n - c + 1, n + 1))
+    chance = 1.0 - _share_of_subsets_within(np.ones(n, dtype=bool), k)[n - counts.astype(int)]
+    return chance if chance.ndim else float(chance)
 
 
 def majority_vote(answers: Sequence[Answer]) -> Answer:
@@ -73,6 +87,18 @@ def vote_accuracy(answers: Sequence[Answer], correct: Sequence[float], weights: 
     return fsum(fsum(by_answer[winner]) / len(by_answer[winner]) for winner in winners) / len(winners)
 
 
+def _samples(scores: ArrayLike, correct: ArrayLike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Scores and correctness, both 0 at padding, and the mask of real samples."""
+    scores, correct = np.asarray(scores, dtype=np.float64), np.asarray(correct, dtype=np.float64)
+    if scores.ndim < 1 or scores.shape != correct.shape:
+        raise StepladderError(f"scores and correct must be of one length; got {scores.shape} and {correct.shape}")
+    real = ~np.isnan(correct)
+    scores, correct = np.where(real, scores, 0.0), np.where(real, correct, 0.0)
+    if np.isnan(scores).any() or not np.all((correct >= 0) & (correct <= 1)):
+        raise StepladderError("scores must be numbers and correctness must lie in [0, 1]")
+    return scores, correct, real
+
+
 def _winners(answers: Sequence[Answer], weights: Sequence[float]) -> list[Answer]:
     """All answers that tie for the greatest weight, in order of first appearance."""
     if len(answers) == 0 or len(answers) != len(weights):
@@ -93,8 +119,12 @@ def _winners(answers: Sequence[Answer], weights: Sequence[float]) -> list[Answer
     return [answer for answer, total in totals.items() if total == greatest]
 
 
-def _share_of_subsets_within(size: int, n: int) -> np.ndarray:
-    """C(j, n) / C(size, n) for j = 0 ... size: the share of n-subsets within the first j places."""
-    places = np.arange(1, size + 1)
-    factors = np.maximum(1.0 - n / places, 0.0)
-    return np.append(np.cumprod(factors[::-1])[::-1], 1.0)
+def _share_of_subsets_within(real: np.ndarray, n: int) -> np.ndarray:
+    """(..., N + 1) share of the n-subsets of the real samples that lie within the first 0 ... N places.
+
+    ``real``: (..., N), padding first. With j real samples of M within, the share is C(j, n) / C(M, n).
+    """
+    rank = np.cumsum(real, axis=-1)
+    factors = np.where(real, np.maximum(1.0 - n / np.maximum(rank, 1), 0.0), 1.0)
+    within = np.cumprod(factors[..., ::-1], axis=-1)[..., ::-1]
+    return np.concatenate([within, np.ones((*real.shape[:-1], 1))], axis=-1)

@@ -1,7 +1,8 @@
-"""Uncertainty of accuracies: bootstrap over questions and seeds, paired differences, Wilson intervals."""
+"""Uncertainty of accuracies: bootstrap over questions and seeds, paired differences, tests of several pairs."""
 
-from dataclasses import dataclass
-from statistics import NormalDist
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -51,9 +52,7 @@ def bootstrap_mean(
     90 % with 5 and 93 % with 10; in 98 % with 3 seeds that do not differ.
     """
     numbers = _matrix(scores)
-    means = _resampled_means(numbers, strata, resamples, seed)
-    low, high = _percentiles(means, level)
-    return Interval(_mean_of_sets(numbers, strata), low, high)
+    return interval_of(_mean_of_sets(numbers, strata), _resampled_means(numbers, strata, resamples, seed), level)
 
 
 def paired_difference(
@@ -66,9 +65,7 @@ def paired_difference(
 ) -> Difference:
     """Mean of ``scores - baseline`` over the same seeds and questions; arguments as in ``bootstrap_mean``.
 
-    The two are resampled together. The p-value is twice the smaller share of resamples on either side of 0,
-    both counting 0 itself and the estimate as one resample more; so it is never 0, and 1 where nothing
-    differs. It is below 0.05 about when the 95 % interval excludes 0.
+    The two are resampled together; for the p-value see ``difference_of``.
     """
     numbers, others = _matrix(scores), _matrix(baseline)
     if numbers.shape != others.shape:
@@ -77,22 +74,66 @@ def paired_difference(
         )
     differences = numbers - others
     means = _resampled_means(differences, strata, resamples, seed)
-    low, high = _percentiles(means, level)
-    smaller_side = min(np.sum(means <= 0), np.sum(means >= 0))
-    p_value = min(1.0, 2 * (1 + smaller_side) / (1 + resamples))
-    return Difference(_mean_of_sets(differences, strata), low, high, float(p_value))
+    return difference_of(_mean_of_sets(differences, strata), means, level)
 
 
-def wilson(successes: int, total: int, level: float = 0.95) -> Interval:
-    """Share of successes with Wilson's score interval (Wilson 1927), good at 0 and at ``total`` as well."""
-    if not (total >= 1 and 0 <= successes <= total):
-        raise StepladderError(f"wilson needs 0 <= successes <= total and total >= 1; got {successes} of {total}")
-    _check_level(level)
-    z = NormalDist().inv_cdf((1 + level) / 2)
-    share = successes / total
-    centre = (share + z**2 / (2 * total)) / (1 + z**2 / total)
-    reach = z * np.sqrt(share * (1 - share) / total + z**2 / (4 * total**2)) / (1 + z**2 / total)
-    return Interval(share, min(share, max(0.0, float(centre - reach))), max(share, min(1.0, float(centre + reach))))
+def paired_tests(
+    scores: Mapping[str, ArrayLike], strata: ArrayLike | None = None, resamples: int = 2000, seed: int = 0
+) -> dict[tuple[str, str], Difference]:
+    """The first less the second, for each pair of several PRMs, methods or rows, in the order given.
+
+    ``scores``: (seeds, questions) by name, the same seeds and questions; the other arguments are those of
+    ``bootstrap_mean``. The p-values are Holm's: over all the pairs, the chance that any of those called
+    different at a level is not is at most that level. The intervals are each pair's own.
+    """
+    pairs = {
+        (one, other): paired_difference(scores[one], scores[other], strata, resamples, seed=seed)
+        for one, other in combinations(scores, 2)
+    }
+    adjusted = holm([pair.p_value for pair in pairs.values()])
+    return {names: replace(pair, p_value=p) for (names, pair), p in zip(pairs.items(), adjusted, strict=True)}
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """p-values adjusted for being several, in the order given (Holm 1979): never less than they were."""
+    order = np.argsort(p_values, kind="stable")
+    factors = np.arange(len(p_values), 0, -1)
+    adjusted = np.empty(len(p_values))
+    adjusted[order] = np.minimum(np.maximum.accumulate(factors * np.asarray(p_values)[order]), 1.0)
+    return adjusted.tolist()
+
+
+def resampled_sums(columns: ArrayLike, resamples: int, seed: int) -> np.ndarray:
+    """(resamples, columns) sums over questions drawn anew, for statistics that are no plain means.
+
+    ``columns``: (questions, columns). The same ``seed`` draws the same questions for any columns.
+    """
+    table = np.asarray(columns, dtype=np.float64)
+    _check_resamples(resamples)
+    generator = np.random.default_rng(seed)
+    questions = len(table)
+    at_once = max(1, LARGEST_DRAW // questions)
+    sizes = [min(at_once, resamples - done) for done in range(0, resamples, at_once)]
+    shares = np.full(questions, 1 / questions)
+    return np.concatenate([generator.multinomial(questions, shares, size=size) @ table for size in sizes])
+
+
+def interval_of(estimate: float, resampled: np.ndarray, level: float = 0.95) -> Interval:
+    """The percentile interval of an estimate from its resampled values; NaN where there are none."""
+    low, high = _percentiles(resampled, level)
+    return Interval(estimate, low, high)
+
+
+def difference_of(estimate: float, resampled: np.ndarray, level: float = 0.95) -> Difference:
+    """The percentile interval and the p-value of a paired difference from its resampled values.
+
+    The p-value is twice the smaller share of resamples on either side of 0, both counting 0 itself and the
+    estimate as one resample more; so it is never 0, and 1 where nothing differs. It is below 0.05 about when
+    the 95 % interval excludes 0.
+    """
+    low, high = _percentiles(resampled, level)
+    smaller_side = min(np.sum(resampled <= 0), np.sum(resampled >= 0))
+    return Difference(estimate, low, high, float(min(1.0, 2 * (1 + smaller_side) / (1 + len(resampled)))))
 
 
 def _matrix(scores: ArrayLike) -> np.ndarray:
@@ -120,8 +161,7 @@ def _mean_of_sets(numbers: np.ndarray, strata: ArrayLike | None) -> float:
 
 def _resampled_means(numbers: np.ndarray, strata: ArrayLike | None, resamples: int, seed: int) -> np.ndarray:
     """(resamples,) means of resampled questions and seeds."""
-    if resamples < 1:
-        raise StepladderError(f"the bootstrap needs at least one resample; got {resamples}")
+    _check_resamples(resamples)
     generator = np.random.default_rng(seed)
     seeds = len(numbers)
     parts = _sets(numbers, strata)
@@ -143,6 +183,8 @@ def _resampled_questions(part: np.ndarray, resamples: int, generator: np.random.
 
 def _percentiles(means: np.ndarray, level: float) -> tuple[float, float]:
     _check_level(level)
+    if means.size == 0:
+        return float("nan"), float("nan")
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
@@ -150,3 +192,8 @@ def _percentiles(means: np.ndarray, level: float) -> tuple[float, float]:
 def _check_level(level: float) -> None:
     if not 0 < level < 1:
         raise StepladderError(f"a confidence level lies between 0 and 1; got {level}")
+
+
+def _check_resamples(resamples: int) -> None:
+    if resamples < 1:
+        raise StepladderError(f"the bootstrap needs at least one resample; got {resamples}")

@@ -8,6 +8,7 @@ import numpy as np
 
 from stepladder.errors import StepladderError
 from stepladder.evaluation.best_of_n import best_of_n, pass_at_k, vote_accuracy
+from stepladder.evaluation.votes import expected_majority
 from stepladder.report.answers import Answered, Evaluated
 from stepladder.study.specs import Row
 
@@ -39,9 +40,9 @@ def row_unparsable(row: Row, evaluated: Evaluated) -> np.ndarray:
 def question_score(row: Row, answered: Answered, reading: Reading = "strict") -> float:
     """The score of one question in [0, 1].
 
-    greedy: is the greedy answer right. mean_sample: share of right samples. majority, weighted_majority: is the vote
-    of n samples right, ties drawn at random, mean over the disjoint groups of n in the order of sampling. best_of_n and
-    pass: exact expectation over all subsets of n samples.
+    greedy: is the greedy answer right. mean_sample: share of right samples. best_of_n, pass, majority: exact
+    expectation over all subsets of n samples, ties drawn at random. weighted_majority: is the weighted vote of n
+    samples right, ties drawn at random, mean over the disjoint groups of n in the order of sampling.
 
     Raises:
         StepladderError: when there are fewer than n samples, or no such score of the row's PRM.
@@ -64,8 +65,10 @@ def question_score(row: Row, answered: Answered, reading: Reading = "strict") ->
             return pass_at_k(len(samples), int(sum(right)), row.n)
         case "best_of_n":
             return best_of_n(_prm_scores(row, samples), right, row.n)
+        case "majority":
+            return float(expected_majority([sample[answer] for sample in samples], right)[row.n - 1])
         case _:
-            weights = _prm_scores(row, samples) if row.answer == "weighted_majority" else [1.0] * len(samples)
+            weights = _prm_scores(row, samples)
             answers = [sample[answer] for sample in samples]
             votes = [vote_accuracy(answers[g], right[g], weights[g]) for g in _groups(len(samples), row.n)]
             return fmean(votes)

@@ -8,21 +8,43 @@ every step is padding. Errors: ``StepladderError`` for shapes that differ and fo
 Source of the rank losses: Li and Li, Process Reward Model with Q-value Rankings (PQM, arXiv 2410.11287).
 Every row has a virtual step 0, the bare question, whose score is fixed at 0; it is ranked only in rows with a
 wrong step. Labels are 1 (correct) or 0 (wrong), and are used as sets: a correct step after a wrong one stays
-correct. The rank losses are not shift invariant: with margin zeta the natural decision threshold of a score
-is -zeta / 2.
+correct, unless ``after_first_error`` has changed that. The rank losses are not shift invariant: with margin
+zeta the natural decision threshold of a score is -zeta / 2.
+
+What a loss costs before training, when a zero head scores every step 0, is its value at scores of 0: a
+training whose loss stays above that has learned nothing.
 """
 
+from math import inf
 from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.nn.functional import binary_cross_entropy, binary_cross_entropy_with_logits
 
 from stepladder.errors import StepladderError
 
 PADDING = -100
 
 OrmTarget = Literal["last_label", "no_error"]
+Recoveries = Literal["raw", "monotone", "drop"]
+
+
+def after_first_error(labels: Tensor, how: Recoveries) -> Tensor:
+    """Labels in which rows that recover from a wrong step are treated as ``how`` says; shape and dtype stay.
+
+    A step is wrong if its label is below one half. ``raw`` changes nothing. ``monotone`` calls every step after
+    the first wrong one wrong, as PQM's theory assumes. ``drop`` makes them padding, so that a row ends with its
+    first wrong step (Zhang et al., Lessons of developing process reward models, arXiv 2501.07301).
+    """
+    if how == "raw":
+        return labels
+    if how not in ("monotone", "drop"):
+        raise StepladderError(f"unknown treatment of steps after the first error {how!r}; choose raw, monotone or drop")
+    real = labels != PADDING
+    wrong = (real & (labels < 0.5)).long()
+    after = wrong.cumsum(1) - wrong > 0
+    return labels.masked_fill(after & real, 0 if how == "monotone" else PADDING)
 
 
 def rank_loss(scores: Tensor, labels: Tensor, zeta: float = 4.0, double_count: bool = False) -> Tensor:
@@ -70,6 +92,18 @@ def bce_loss(scores: Tensor, labels: Tensor) -> Tensor:
     return terms.sum() / real.sum().clamp(min=1)
 
 
+def bce_loss_in_bf16(scores: Tensor, labels: Tensor) -> Tensor:
+    """``bce_loss`` as PQM's code computes it, for comparison only: the sigmoid, then its logarithm, in bfloat16.
+
+    A wrong step above about 6.3 has a sigmoid of exactly 1: its loss is cut to 100 and its gradient is 0, so the
+    worst mistakes teach nothing. The mean over steps is taken in the precision of the other losses.
+    """
+    scores, targets, real = _pointwise(scores, labels)
+    chances = scores.bfloat16().sigmoid()
+    terms = binary_cross_entropy(chances, targets.bfloat16(), reduction="none").to(scores.dtype).where(real, 0.0)
+    return terms.sum() / real.sum().clamp(min=1)
+
+
 def mse_loss(scores: Tensor, labels: Tensor) -> Tensor:
     """Squared distance of sigmoid(score) to labels in [0, 1]; mean over all real steps."""
     scores, targets, real = _pointwise(scores, labels)
@@ -112,8 +146,8 @@ def _ranked(scores: Tensor, labels: Tensor, zeta: float) -> tuple[Tensor, Tensor
     correct, wrong = labels == 1, labels == 0
     if not torch.equal(correct | wrong, real):
         raise StepladderError("rank losses need labels 0, 1 or -100 (padding); threshold soft labels first")
-    if zeta < 0:
-        raise StepladderError(f"zeta must not be negative; got {zeta}")
+    if not 0 <= zeta < inf:
+        raise StepladderError(f"zeta must be a number of at least 0; got {zeta}")
     return scores, correct, wrong
 
 
