@@ -16,8 +16,7 @@ READY := .venv/.ready-$(subst $(COMMA),-,$(EXTRAS))
 # uv does not read pip's settings; where pip is told of a folder of wheels (a CPU build of torch, say), uv is told, too.
 FIND_LINKS := $(or $(UV_FIND_LINKS),$(PIP_FIND_LINKS),$(shell $(PYTHON) -m pip config get global.find-links 2>/dev/null))
 TORCH := $(if $(FIND_LINKS),,$(if $(findstring cpu,$(EXTRAS)),--torch-backend cpu))
-# One run at a time: the lock is the operating system's, so a killed run leaves none behind.
-LOCKED := mkdir -p $(RESULTS) && flock --wait 900 $(RESULTS)/.lock
+# The Snakefile lets one run at a time into a results folder; Snakemake's own lock would outlive a killed run.
 SNAKEMAKE := $(BIN)/snakemake --nolock --profile profiles/local --cores $(CORES)
 QUICKSTART := --config seeds=$(SEEDS) results=$(RESULTS)
 
@@ -32,7 +31,7 @@ $(READY): pyproject.toml constraints.txt
 	touch $@
 
 quickstart: $(READY)
-	$(LOCKED) $(SNAKEMAKE) $(QUICKSTART)
+	$(SNAKEMAKE) $(QUICKSTART)
 	cat $(RESULTS)/quickstart/tables/main/table.md
 
 test: $(READY)
@@ -47,7 +46,7 @@ check: $(READY)
 	$(BIN)/python tests/dry_runs.py
 
 report: $(READY)
-	$(LOCKED) $(SNAKEMAKE) $(QUICKSTART)
+	$(SNAKEMAKE) $(QUICKSTART)
 	$(SNAKEMAKE) $(QUICKSTART) --report $(RESULTS)/report.html
 
 ui: $(READY)

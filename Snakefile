@@ -2,6 +2,9 @@
 # src/stepladder/, and here only which files come from which.
 from snakemake.utils import min_version
 
+from stepladder.errors import StepladderError
+from stepladder.files import claim
+
 min_version("9.27")
 
 
@@ -28,6 +31,14 @@ localrules:
     all,
     tables,
     track,
+
+
+# One run at a time in a results folder, however it is started; a killed one leaves no lock behind.
+onstart:
+    try:
+        claim(Path(study.settings.results))
+    except StepladderError as error:
+        sys.exit(f"stepladder: {error}")
 
 
 # Everything the study asks for, and its record in MLflow.

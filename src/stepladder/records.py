@@ -1,15 +1,11 @@
 """The tables between stages: columns, types and meaning. Nothing else knows the file format.
 
-One row is one thing, found by its key and never by its place. Files are written whole or not at all: to a temporary
-name in the same folder, then renamed.
+One row is one thing, found by its key and never by its place. Pages of a table carry checksums, so that a damaged file
+is known when it is read.
 """
 
 import json
-import os
-import shutil
-import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stepladder.errors import StepladderError
+from stepladder.files import atomic_path
 
 _ids = pa.list_(pa.int32())
 _key = [pa.field("question_id", pa.string(), nullable=False)]
@@ -135,32 +132,6 @@ ANSWERS = _schema(
 )
 
 
-@contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
-    """A temporary path beside ``path`` that takes its name when the block ends well, and vanishes otherwise."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.parent / f".{path.name}.{uuid.uuid4().hex[:8]}.tmp"
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-@contextmanager
-def whole_folder(target: Path) -> Iterator[Path]:
-    """A temporary folder that takes the target's name when the block ends well, and vanishes otherwise."""
-    temporary = target.parent / f".{target.name}.{uuid.uuid4().hex[:8]}.tmp"
-    temporary.mkdir(parents=True)
-    try:
-        yield temporary
-        shutil.rmtree(target, ignore_errors=True)
-        os.replace(temporary, target)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
 def write_records(rows: Sequence[dict[str, Any]], schema: pa.Schema, path: Path) -> None:
     """Writes rows as Parquet under the schema, whole or not at all.
 
@@ -181,7 +152,7 @@ def write_records(rows: Sequence[dict[str, Any]], schema: pa.Schema, path: Path)
 def write_table(table: pa.Table, path: Path) -> None:
     """Writes an Arrow table as Parquet, whole or not at all."""
     with atomic_path(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd")
+        pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
 
 
 def read_table(path: Path, schema: pa.Schema, columns: list[str] | None = None) -> pa.Table:
@@ -194,7 +165,7 @@ def read_table(path: Path, schema: pa.Schema, columns: list[str] | None = None) 
         found = pq.read_schema(path)
         if not found.remove_metadata().equals(schema):
             raise StepladderError(f"{path}: not the table this stage reads; delete it and run again to make it anew")
-        return pq.read_table(path, columns=columns)
+        return pq.read_table(path, columns=columns, page_checksum_verification=True)
     except FileNotFoundError:
         raise StepladderError(f"{path}: no such file; the node that makes it has not run") from None
     except (pa.ArrowInvalid, OSError) as error:

@@ -9,10 +9,10 @@ from transformers import AutoModelForCausalLM
 
 import tiny
 from stepladder.errors import StepladderError
+from stepladder.files import whole_folder
 from stepladder.policies import checkpoints
 from stepladder.policies.checkpoints import link_files, make_checkpoint, new_model
 from stepladder.reasoning.tokens import load_tokenizer
-from stepladder.records import whole_folder
 from stepladder.study.specs import HubModel, LocalModel, NewModel
 
 SMALL = {

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from stepladder import records
 from stepladder.errors import StepladderError
+from stepladder.files import atomic_path
 from stepladder.records import (
     LABELS,
     QUESTIONS,
     REWARDS,
     SCORES,
     Counts,
-    atomic_path,
     read_json,
     read_records,
     write_history,

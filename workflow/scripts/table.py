@@ -2,8 +2,9 @@
 
 from dataclasses import asdict
 
+from stepladder.files import atomic_path
 from stepladder.job import Job, run
-from stepladder.records import Counts, atomic_path
+from stepladder.records import Counts
 from stepladder.report.answers import read_evaluated
 from stepladder.report.curves import best_of_n_curves
 from stepladder.report.figures import draw_bars, draw_curves

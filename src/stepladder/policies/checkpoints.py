@@ -9,10 +9,10 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel, Qwen2Config, Qwen2ForCausalLM
 
 from stepladder.errors import StepladderError
+from stepladder.files import whole_folder
 from stepladder.questions.prompts import build_prompt
 from stepladder.questions.world import DATASETS, drills, generate_questions
 from stepladder.questions.world.tokenizer import train_tokenizer
-from stepladder.records import whole_folder
 from stepladder.study.specs import HubModel, LocalModel, Model, NewModel
 
 # The tokenizer's own text: enough that the scaffold and the words of the world become single tokens.

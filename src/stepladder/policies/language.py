@@ -12,11 +12,12 @@ from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
 from stepladder.errors import StepladderError
+from stepladder.files import whole_folder
 from stepladder.job import Job
 from stepladder.policies.checkpoints import link_files
 from stepladder.questions.world import drills
 from stepladder.reasoning.tokens import encode_answer, encode_prompt, encode_text, load_tokenizer
-from stepladder.records import Counts, whole_folder, write_history
+from stepladder.records import Counts, write_history
 from stepladder.training.batches import plan_batches
 from stepladder.training.sequences import TokenSequence, answer_logprobs
 from stepladder.training.trainer import Trainer

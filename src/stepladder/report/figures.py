@@ -8,7 +8,7 @@ from pathlib import Path
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from stepladder.records import atomic_path
+from stepladder.files import atomic_path
 from stepladder.report.curves import Curves
 from stepladder.report.tables import AVERAGE, Cell, ResultTable
 

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from stepladder.errors import StepladderError
+from stepladder.files import whole_folder
 from stepladder.job import Job
-from stepladder.records import Counts, whole_folder
+from stepladder.records import Counts
 from stepladder.rewards.losses import bce_loss, mse_loss, orm_loss, rank_loss
 from stepladder.rewards.model import collate_steps, new_prm, save_prm
 from stepladder.study.canonical import derive_seed

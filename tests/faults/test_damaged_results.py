@@ -1,0 +1,43 @@
+"""A result that is damaged or gone: one line names it, nothing else is touched, and the next run makes it as it was."""
+
+import pytest
+from scene import STUDY, attempt, copy_of, ends, follow, state, the_line, untouched
+
+from damage import cut_short, empty, overwrite
+
+# What is damaged, how, and a file whose absence makes a job read it.
+CASES = {
+    "records": ("evaluations/dpo_random/seed0/answers.parquet", overwrite, "tables/main/table.csv"),
+    "numbers": ("evaluations/dpo_random/seed0/metrics.json", cut_short, "tables/main/table.csv"),
+    "checkpoint": (
+        "policies/dpo_random/seed0/checkpoint/model.safetensors",
+        cut_short,
+        "evaluations/dpo_random/seed0/answers.parquet",
+    ),
+    "records in the middle": ("pairs/random/seed0/pairs.parquet", empty, "pairs/random/seed0/reference.parquet"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_damaged_result_is_named_and_made_anew(finished, tmp_path, case):
+    damaged, how, reader = CASES[case]
+    results = copy_of(finished, tmp_path)
+    how(results / STUDY / damaged)
+    (results / STUDY / reader).unlink()
+    before = state(results)
+    line = the_line(attempt(results, "tables"))
+    assert str(results / STUDY / damaged) in line
+    untouched(before, state(results), reader.rsplit("/", 1)[0])
+    assert follow(line).is_relative_to((results / STUDY / damaged).parent) or "checkpoint" in damaged
+    ends(results, finished)
+    untouched(before, state(results), "dpo_random", "random", "tables/main")
+
+
+def test_a_result_that_is_gone_is_made_anew_with_what_follows(finished, tmp_path):
+    results = copy_of(finished, tmp_path)
+    (results / STUDY / "pairs/random/seed0/reference.parquet").unlink()
+    before = state(results)
+    ends(results, finished)
+    untouched(before, state(results), "dpo_random", "random", "tables/main")
+    whole = finished / STUDY / "pairs/random/seed0/reference.parquet"
+    assert (results / STUDY / "pairs/random/seed0/reference.parquet").read_bytes() == whole.read_bytes()

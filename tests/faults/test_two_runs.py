@@ -1,0 +1,73 @@
+"""Two runs on one results folder: the second is refused in one line. A killed run leaves no lock that matters."""
+
+import os
+import signal
+
+import pytest
+from scene import STUDY, attempt, copy_of, ends, kill, start, state, the_line, untouched, waits_for
+
+from graph import ROOT, planned, same_tables
+
+PLACE = ("policies/dpo_random/seed0/history.jsonl", "dpo_random", "tables/main")
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A checkout of its own, so that Snakemake's own lock is not that of other tests."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    for name in ("Snakefile", "config", "profiles", "workflow"):
+        (folder / name).symlink_to(ROOT / name)
+    return folder
+
+
+@pytest.fixture
+def results(finished, tmp_path):
+    """Results that lack a policy, and so its evaluation and the table."""
+    folder = copy_of(finished, tmp_path)
+    (folder / STUDY / PLACE[0]).unlink()
+    (folder / STUDY / "logs/policies/dpo_random.seed0.job.log").unlink()
+    return folder
+
+
+def at_work(results):
+    return (results / STUDY / "logs/policies/dpo_random.seed0.job.log").is_file
+
+
+def test_a_second_run_is_refused_however_it_is_started(finished, results, project):
+    before = state(results)
+    first = start(results, "tables")
+    waits_for(at_work(results))
+    for other in ({}, {"lock": True, "cwd": project}):
+        line = the_line(attempt(results, "tables", **other))
+        assert line == f"stepladder: {results}: another run uses this folder; wait until it has ended, or stop it"
+    said, _ = first.communicate(timeout=300)
+    assert first.returncode == 0, said[-4000:]
+    same_tables(results, finished)
+    untouched(before, state(results), *PLACE[1:])
+
+
+def test_a_stale_lock_of_snakemake_is_explained_and_stops_no_make(finished, results, project):
+    before = state(results)
+    killed = start(results, "tables", cwd=project, lock=True)
+    waits_for(at_work(results))
+    kill(killed)
+    refused = attempt(results, "tables", cwd=project, lock=True)
+    assert refused.returncode != 0 and "Directory cannot be locked" in refused.stdout and "--unlock" in refused.stdout
+    ends(results, finished)
+    assert attempt(results, "tables", "--unlock", cwd=project, lock=True).returncode == 0
+    again = attempt(results, "tables", "--dry-run", cwd=project, lock=True)
+    assert again.returncode == 0 and planned(again.stdout) == {}
+    untouched(before, state(results), *PLACE[1:])
+
+
+def test_jobs_that_outlive_their_run(finished, results):
+    """Only Snakemake itself is killed; its job goes on while the next run begins."""
+    before = state(results)
+    killed = start(results, "tables")
+    waits_for(at_work(results))
+    os.kill(killed.pid, signal.SIGKILL)
+    killed.wait(30)
+    ends(results, finished)
+    kill(killed)
+    untouched(before, state(results), *PLACE[1:])
