@@ -178,7 +178,7 @@ def test_resources_and_names_of_files_change_no_job():
         "batch_sequences": 64,
         "tensor_parallel": 2,
         "gpu_model": "h200",
-        "resources": {"train": {"gpu": 4, "mem_mb": 64000}},
+        "resources": {"train": {"gpu": 1, "mem_mb": 64000}},
     }
     other = edited(put("scale", scale), put("results", "elsewhere"), put("tracking", "http://localhost:5000"))
     assert _identities(study_from(other)) == plain

@@ -124,7 +124,7 @@ def test_the_graph_is_the_same_at_another_scale(root, tmp_path):
                 "evaluations": {"max_tokens": 1024},
                 "questions": {"splits": {"test": 500}},
             },
-            "resources": {"train": {"gpu": 4}},
+            "resources": {"train": {"gpu": 1}},
         }
     }
     small_scale, large = study_of(quickstart), study_of(quickstart, write(tmp_path / "large.yaml", scale))
@@ -134,7 +134,7 @@ def test_the_graph_is_the_same_at_another_scale(root, tmp_path):
         assert large.inputs(*key, 0) == small_scale.inputs(*key, 0)
     changed = {stage for stage, name in large.nodes if large.spec(stage, name) != small_scale.spec(stage, name)}
     assert changed == {"policies", "prms", "evaluations", "questions"}
-    assert large.resources("train").gpu == 4
+    assert large.request("train", "policies", "sft")["gpu"] == 1
 
 
 def _lines(*files):

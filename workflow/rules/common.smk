@@ -1,11 +1,13 @@
 # The study, read once, and the few words by which every rule asks it for inputs, jobs and resources.
 import sys
 from pathlib import Path
+from shlex import quote
 
 from stepladder.study.canonical import canonical_json
 from stepladder.study.faults import StudyFaults
 from stepladder.study.graph import build
 from stepladder.study.load import Sources
+from stepladder.study.resources import RESOURCES, work_seconds
 
 try:
     study = build(config, Sources(Path(file) for file in workflow.configfiles))
@@ -17,7 +19,9 @@ except StudyFaults as faults:
 # Without conda, jobs run in the environment that Snakemake itself runs in, whether or not it is activated. Threads that
 # wait must not spin: on a busy machine that costs ten times the speed.
 own = "" if workflow.deployment_settings.deployment_method else f"{Path(sys.executable).parent}:"
-shell.prefix(f"export PATH='{own}'\"$PATH\" OMP_WAIT_POLICY=PASSIVE; set -euo pipefail; ")
+# A job's time counts from here, before Python and its libraries are loaded.
+started = "STEPLADDER_STARTED=$(date +%s)"
+shell.prefix(f"export PATH={quote(own)}$PATH OMP_WAIT_POLICY=PASSIVE {started}; set -euo pipefail; ")
 
 
 wildcard_constraints:
@@ -47,8 +51,7 @@ def shards_of(stage, ending):
 
 def log_of(stage, job="job"):
     """Path pattern of a job's log."""
-    seed = "" if stage in ("questions", "tables") else ".seed{seed}"
-    return f"{study.root}/logs/{stage}/{{name}}{seed}.{job}.log"
+    return study.log(stage, "{name}", "{seed}", job)
 
 
 def inputs_of(stage):
@@ -71,25 +74,20 @@ def launcher_of(stage):
     return lambda wildcards: study.launcher(stage, wildcards.name)
 
 
-def threads_for(work):
-    """Threads of a kind of work at this scale."""
-    return study.resources(work).threads
+def threads_for(work, stage=None):
+    """Threads of a stage's jobs of one kind of work, at this scale."""
+    return lambda wildcards: study.request(work, stage, wildcards.get("name"))["threads"]
 
 
-def resources_for(work):
-    """Resources of a kind of work at this scale; memory and time grow with every attempt."""
-    asked = study.resources(work)
-    wanted = {
-        "mem_mb": lambda wildcards, attempt: asked.mem_mb * attempt,
-        "runtime": lambda wildcards, attempt: asked.runtime * attempt,
-    }
-    if asked.gpu:
-        wanted["gpu"] = asked.gpu
-        if study.settings.scale.gpu_model:
-            wanted["gpu_model"] = study.settings.scale.gpu_model
-    return wanted
+def resources_for(work, stage=None):
+    """Resources of a stage's jobs of one kind of work: they grow with the node's model and with every attempt."""
+
+    def asked_for(resource):
+        return lambda wildcards, attempt: study.request(work, stage, wildcards.get("name"), attempt).get(resource)
+
+    return {resource: asked_for(resource) for resource in RESOURCES}
 
 
 def seconds_of(wildcards, resources):
-    """Params function: the time budget inside a job, a margin short of what the scheduler grants."""
-    return max(60, resources.runtime * 60 - 120)
+    """Params function: the time for work inside what the scheduler grants."""
+    return work_seconds(resources.runtime)

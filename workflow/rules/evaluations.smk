@@ -9,9 +9,9 @@ rule evaluations:
         log_of("evaluations"),
     conda:
         "../envs/stepladder.yaml"
-    threads: threads_for("sample")
+    threads: threads_for("sample", "evaluations")
     resources:
-        **resources_for("sample"),
+        **resources_for("sample", "evaluations"),
     params:
         job=job_of("evaluations"),
         folder=subpath(output.metrics, parent=True),

@@ -9,9 +9,9 @@ rule labels_shard:
         log_of("labels", "{scatteritem}"),
     conda:
         "../envs/stepladder.yaml"
-    threads: threads_for("sample")
+    threads: threads_for("sample", "labels")
     resources:
-        **resources_for("sample"),
+        **resources_for("sample", "labels"),
     params:
         job=job_of("labels"),
         folder=subpath(output.metrics, ancestor=2),

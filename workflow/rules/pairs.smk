@@ -33,12 +33,15 @@ rule reference:
     priority: 1
     conda:
         "../envs/stepladder.yaml"
-    threads: threads_for("train")
+    threads: threads_for("score", "pairs")
     resources:
-        **resources_for("train"),
+        **resources_for("score", "pairs"),
     params:
         job=job_of("pairs"),
         folder=subpath(output.metrics, parent=True),
+        checkpoint=checkpoint_of("pairs"),
+        seconds=seconds_of,
     shell:
         "python workflow/scripts/reference.py --job {params.job:q} --seed {wildcards.seed} --input pairs {input.pairs:q}"
-        " --input policy {input.policy:q} --output {params.folder:q} 2>&1 | tee {log:q}"
+        " --input policy {input.policy:q} --output {params.folder:q}"
+        " --checkpoint {params.checkpoint:q} --max-seconds {params.seconds} 2>&1 | tee {log:q}"

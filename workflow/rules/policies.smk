@@ -14,9 +14,9 @@ rule policies_pretrain:
         name=one_of(study.names("policies", "pretrain")),
     conda:
         "../envs/stepladder.yaml"
-    threads: threads_for("train")
+    threads: threads_for("train", "policies")
     resources:
-        **resources_for("train"),
+        **resources_for("train", "policies"),
     params:
         job=job_of("policies"),
         folder=subpath(output.metrics, parent=True),
@@ -44,9 +44,9 @@ rule policies_sft:
         name=one_of(study.names("policies", "sft")),
     conda:
         "../envs/stepladder.yaml"
-    threads: threads_for("train")
+    threads: threads_for("train", "policies")
     resources:
-        **resources_for("train"),
+        **resources_for("train", "policies"),
     params:
         job=job_of("policies"),
         folder=subpath(output.metrics, parent=True),
@@ -75,9 +75,9 @@ rule policies_dpo:
     priority: 1
     conda:
         "../envs/stepladder.yaml"
-    threads: threads_for("train")
+    threads: threads_for("train", "policies")
     resources:
-        **resources_for("train"),
+        **resources_for("train", "policies"),
     params:
         job=job_of("policies"),
         folder=subpath(output.metrics, parent=True),
@@ -106,9 +106,9 @@ rule policies_ppo:
     priority: 2
     conda:
         "../envs/stepladder.yaml"
-    threads: threads_for("reinforce")
+    threads: threads_for("reinforce", "policies")
     resources:
-        **resources_for("reinforce"),
+        **resources_for("reinforce", "policies"),
     params:
         job=job_of("policies"),
         folder=subpath(output.metrics, parent=True),

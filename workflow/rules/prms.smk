@@ -10,9 +10,9 @@ rule prms:
         log_of("prms"),
     conda:
         "../envs/stepladder.yaml"
-    threads: threads_for("train")
+    threads: threads_for("train", "prms")
     resources:
-        **resources_for("train"),
+        **resources_for("train", "prms"),
     params:
         job=job_of("prms"),
         folder=subpath(output.metrics, parent=True),
@@ -38,12 +38,15 @@ rule scores:
     priority: 1
     conda:
         "../envs/stepladder.yaml"
-    threads: threads_for("train")
+    threads: threads_for("score", "scores")
     resources:
-        **resources_for("train"),
+        **resources_for("score", "scores"),
     params:
         job=job_of("scores"),
         folder=subpath(output.metrics, parent=True),
+        checkpoint=checkpoint_of("scores"),
+        seconds=seconds_of,
     shell:
         "python workflow/scripts/score.py --job {params.job:q} --seed {wildcards.seed} --input prm {input.prm:q}"
-        " --input trajectories {input.trajectories:q} --output {params.folder:q} 2>&1 | tee {log:q}"
+        " --input trajectories {input.trajectories:q} --output {params.folder:q}"
+        " --checkpoint {params.checkpoint:q} --max-seconds {params.seconds} 2>&1 | tee {log:q}"

@@ -9,9 +9,9 @@ rule trajectories_shard:
         log_of("trajectories", "{scatteritem}"),
     conda:
         "../envs/stepladder.yaml"
-    threads: threads_for("sample")
+    threads: threads_for("sample", "trajectories")
     resources:
-        **resources_for("sample"),
+        **resources_for("sample", "trajectories"),
     params:
         job=job_of("trajectories"),
         folder=subpath(output.metrics, ancestor=2),

@@ -1,10 +1,14 @@
 """Faults that no single spec shows: names, splits, lengths and rows that must agree between nodes."""
 
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
 from stepladder.study.faults import Fault, did_you_mean, short
-from stepladder.study.nodes import Nodes
+from stepladder.study.nodes import Key, Nodes
+from stepladder.study.resources import faults_of_resources
 from stepladder.study.settings import Settings
 from stepladder.study.specs import STAGES, Dpo, Questions, Row, Table
 from stepladder.study.validation import members
@@ -39,12 +43,11 @@ def unknown_references(nodes: Nodes, config: dict[str, Any]) -> list[Fault]:
 
 def cycles(nodes: Nodes) -> list[Fault]:
     """Nodes that are made from themselves: one fault for each circle that shares no node with another."""
-    above = {key: [(s, n) for _, s, n in node.references] for key, node in nodes.items()}
     faults = []
+    above = {key: node.above for key, node in nodes.items()}
     while True:
-        while ends := [key for key in above if not any(other in above for other in above[key])]:
-            for key in ends:
-                del above[key]
+        for key in in_order(above):
+            above.pop(key, None)
         if not above:
             return faults
         trail = [next(iter(above))]
@@ -57,9 +60,21 @@ def cycles(nodes: Nodes) -> list[Fault]:
             del above[key]
 
 
+def in_order(above: Mapping[Key, Iterable[Key]]) -> list[Key]:
+    """Everything named, each after all that is above it; without what stands in a circle or below one."""
+    sorter = TopologicalSorter(above)
+    with suppress(CycleError):
+        sorter.prepare()
+    order: list[Key] = []
+    while ready := sorter.get_ready():
+        order += ready
+        sorter.done(*ready)
+    return order
+
+
 def faults_of_settings(settings: Settings, nodes: Nodes) -> list[Fault]:
-    """Overrides that fit no stage, and files that are not where the settings say."""
-    return _overrides(settings) + _missing_files(settings, nodes)
+    """Overrides that fit no stage, launches that fit no GPUs, and files that are not where the settings say."""
+    return _overrides(settings) + faults_of_resources(settings.scale, nodes) + _missing_files(settings, nodes)
 
 
 def faults_across_nodes(nodes: Nodes) -> list[Fault]:

@@ -18,7 +18,8 @@ class Fault:
     def line(self, file: str) -> str:
         """``file: stage.node.key: message`` on one line."""
         parts = (file, ".".join(self.location), self.message)
-        return " ".join(": ".join(part for part in parts if part).split())
+        line = " ".join(": ".join(part for part in parts if part).split())
+        return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in line)
 
 
 class StudyFaults(StepladderError):

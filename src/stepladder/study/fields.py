@@ -1,5 +1,6 @@
 """The field types that specs are made of."""
 
+import re
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -49,7 +50,30 @@ def _each_once(values: tuple[Any, ...]) -> tuple[Any, ...]:
     return values
 
 
+def _one_line(value: str) -> str:
+    if not (value and value.isprintable()):
+        raise ValueError("must be one line of printable text")
+    return value
+
+
+def _split_name(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", value):
+        raise ValueError("a split's name has letters, digits, '_' and '-' only and starts with a letter")
+    return value
+
+
+def _folder(value: str) -> str:
+    if "{" in value or "}" in value:
+        raise ValueError("a folder's name must hold no braces, which Snakemake reads as a wildcard")
+    if value.startswith("-"):
+        raise ValueError("a folder's name must not begin with '-', which programs read as an option; put ./ before it")
+    return _one_line(value)
+
+
 Number = BeforeValidator(_number)
+OneLine = Annotated[str, AfterValidator(_one_line)]
+SplitName = Annotated[str, AfterValidator(_split_name)]
+Folder = Annotated[str, AfterValidator(_folder)]
 EachOnce = AfterValidator(_each_once)
 PositiveInt = Annotated[int, Field(gt=0), Number]
 Count = Annotated[int, Field(ge=0), Number]

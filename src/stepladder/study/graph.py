@@ -1,25 +1,28 @@
 """From a study to its graph: nodes resolved, names checked, seeds expanded, every input and output a path."""
 
+from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from stepladder.study.canonical import canonical_json, digest
+from stepladder.study.canonical import canonical_json
 from stepladder.study.checks import (
     LOCAL_FILES,
     cycles,
     faults_across_nodes,
     faults_of_settings,
+    in_order,
     reported_file,
     unknown_references,
 )
 from stepladder.study.faults import StudyFaults
+from stepladder.study.jobs import job_texts, lineages
 from stepladder.study.load import Sources, without_nulls
-from stepladder.study.nodes import Nodes, as_written, read_nodes, read_settings, unknown_keys
+from stepladder.study.nodes import Key, Nodes, as_written, read_nodes, read_settings, unknown_keys
+from stepladder.study.resources import launcher, request, training_work
 from stepladder.study.settings import Resources, Settings, Work
-from stepladder.study.specs import SEEDLESS_STAGES, STAGES, Questions
-
-# Raise a stage's number when a change of code changes what it writes: its nodes, and what is made from them, rerun.
-CODE_VERSIONS = dict.fromkeys(STAGES, 1)
+from stepladder.study.sizes import billions_of
+from stepladder.study.specs import SEEDLESS_STAGES, Questions
 
 ARTEFACTS = {
     "questions": "questions.parquet",
@@ -39,12 +42,16 @@ TABLE_FILES = ("table.csv", "table.md", "table.tex", "table.html", "bars.png", "
 
 
 class Study:
-    """A study's nodes and where their files lie. Built by :func:`build`; every name in it resolves."""
+    """A study's nodes and where their files lie. Built by :func:`build`; every name in it resolves.
+
+    It never changes, and Snakemake asks it the same for every job: what costs time is worked out once for all nodes.
+    """
 
     def __init__(self, settings: Settings, nodes: Nodes):
         self.settings = settings
         self.nodes = nodes
         self.root = f"{settings.results}/{settings.study}"
+        self._order = in_order({key: node.above for key, node in nodes.items()})
 
     def names(self, stage: str, method: str | None = None) -> list[str]:
         """The names of a stage's nodes, of one method where it is given."""
@@ -67,40 +74,50 @@ class Study:
         """The file or checkpoint folder that other nodes read."""
         return f"{self.folder(stage, name, seed)}/{ARTEFACTS[stage]}"
 
+    def log(self, stage: str, name: str, seed: int | str, job: str = "job") -> str:
+        """The log of one job of a node; a node that has several jobs names them."""
+        its_seed = "" if stage in SEEDLESS_STAGES else f".seed{seed}"
+        return f"{self.root}/logs/{stage}/{name}{its_seed}.{job}.log"
+
+    def seeds(self, stage: str) -> tuple[int, ...]:
+        """The seeds that a stage's nodes have results for; 0 alone stands for none."""
+        return (0,) if stage in SEEDLESS_STAGES else self.settings.seeds
+
     def job(self, stage: str, name: str) -> str:
         """Canonical JSON of all that a node's result depends on beside its input files."""
-        return canonical_json(self._job_data(stage, name))
+        return self._jobs[stage, name]
 
-    def _job_data(self, stage: str, name: str) -> dict[str, Any]:
-        node = self.nodes[stage, name]
-        data = {
-            "study": self.settings.study,
-            "stage": stage,
-            "name": name,
-            "spec": node.as_data(),
-            "step_style": self.settings.step_style,
-            "code": CODE_VERSIONS[stage],
-        }
-        if stage == "policies" and node.spec.method == "ppo":
-            data["rewards"] = self.nodes["rewards", node.spec.rewards].as_data()
-        if stage in ("trajectories", "labels", "evaluations"):
-            data["chunk"] = self.settings.scale.chunk
-        if stage == "tables":
-            data["seeds"] = list(self.settings.seeds)
-        return data
+    @cached_property
+    def _jobs(self) -> dict[Key, str]:
+        return job_texts(self.settings, self.nodes)
 
     def lineage(self, stage: str, name: str) -> str:
         """Digest of a node's job and of all it is made from: the key of its checkpoints."""
-        above = sorted({(s, n) for _, s, n in self.nodes[stage, name].references})
-        return digest([self._job_data(stage, name), [self.lineage(s, n) for s, n in above]])
+        return self._lineages[stage, name]
+
+    @cached_property
+    def _lineages(self) -> dict[Key, str]:
+        return lineages(self._jobs, self.nodes, self._order)
 
     def checkpoint(self, stage: str, name: str, seed: int | str) -> str:
         """Where a job keeps unfinished work: outside its outputs, under a key of all that it is made from."""
         return f"{self.root}/checkpoints/{stage}-{name}-seed{seed}-{self.lineage(stage, name)}"
 
-    def resources(self, work: Work) -> Resources:
-        """What one job of a kind of work asks for at this scale."""
-        return self.settings.scale.resources.get(work, Resources())
+    def request(self, work: Work, stage: str, name: str, attempt: int = 1) -> Mapping[str, int | str]:
+        """What one job of a node asks of the machine or the cluster, by the names of :data:`resources.RESOURCES`.
+
+        Args:
+            work: kind of the rule's work; a training of no steps asks for light work only.
+            attempt: from 1.
+        """
+        if work == "train" and stage in ("policies", "prms"):
+            work = training_work(self.nodes[stage, name])
+        billions = 0.0 if work == "light" else self._billions[stage, name]
+        return request(work, self.settings.scale, billions, attempt)
+
+    @cached_property
+    def _billions(self) -> dict[Key, float]:
+        return billions_of(self.nodes, self._order)
 
     def engine(self) -> str:
         """Canonical JSON of how the sampling engine runs at this scale."""
@@ -109,8 +126,10 @@ class Study:
 
     def launcher(self, stage: str, name: str) -> str:
         """The command that starts a training job on its ranks."""
-        ranks = self.spec(stage, name).optimisation.processes
-        return "python" if ranks == 1 else f"torchrun --standalone --nproc-per-node={ranks}"
+        node = self.nodes[stage, name]
+        work = training_work(node)
+        asked = self.settings.scale.resources.get(work, Resources())
+        return launcher(asked, 1 if work == "light" else node.spec.optimisation.processes)
 
     def reference_policy(self, pairs: str, seed: int | str) -> str:
         """The checkpoint of the reference policy of a pairs node."""
@@ -123,9 +142,7 @@ class Study:
     def metrics_files(self) -> list[str]:
         """Every node's metrics.json, for every seed."""
         return [
-            f"{self.folder(stage, name, seed)}/metrics.json"
-            for stage, name in self.nodes
-            for seed in (self.settings.seeds if stage not in SEEDLESS_STAGES else (0,))
+            f"{self.folder(stage, name, seed)}/metrics.json" for stage, name in self.nodes for seed in self.seeds(stage)
         ]
 
     def inputs(self, stage: str, name: str, seed: int | str) -> dict[str, str | list[str]]:

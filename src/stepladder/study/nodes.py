@@ -16,6 +16,7 @@ from stepladder.study.specs import STAGES
 from stepladder.study.validation import validation_faults
 
 NODE_NAME = "[A-Za-z][A-Za-z0-9_]*"
+Key = tuple[str, str]  # stage and name
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,17 @@ class Node:
         """(location of the key, stage, name) of every node that this one names."""
         return tuple(_references(self.spec, ()))
 
+    @cached_property
+    def above(self) -> tuple[Key, ...]:
+        """Every node that this one names, each once, in the order of their stages' names and their own."""
+        return tuple(sorted({(stage, name) for _, stage, name in self.references}))
+
     def as_data(self) -> dict[str, Any]:
         """The resolved spec as plain data, with the keys of the study file."""
         return self.spec.model_dump(mode="json", by_alias=True)
 
 
-Nodes = dict[tuple[str, str], Node]
+Nodes = dict[Key, Node]
 
 
 def _references(spec: BaseModel, at: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str, str]]:

@@ -14,6 +14,7 @@ from stepladder.study.fields import (
     LabelsNode,
     ModelNode,
     NonNegativeFloat,
+    OneLine,
     PairsNode,
     PolicyNode,
     PositiveFloat,
@@ -23,6 +24,7 @@ from stepladder.study.fields import (
     RewardsNode,
     ScoresNode,
     Spec,
+    SplitName,
     TrajectoriesNode,
 )
 from stepladder.study.optimisation import Optimisation
@@ -43,7 +45,7 @@ class Questions(Spec):
 
     source: Literal["generated", "local", "hub"] = Field(description="where the questions come from")
     sets: Annotated[tuple[Dataset, ...], EachOnce] = Field(min_length=1, description="the data sets in it")
-    splits: dict[str, PositiveFloat] = Field(
+    splits: dict[SplitName, PositiveFloat] = Field(
         min_length=1, description="questions per set in each split; a value below 1 is a share of the set"
     )
     limit: PositiveInt | None = Field(None, description="use at most this many questions of a set")
@@ -69,19 +71,27 @@ class NewModel(Spec):
     init_std: PositiveFloat = 0.05
 
 
+# Left out of a job's params: another number of weights asks for other resources and gives the same result.
+Weights = Annotated[
+    PositiveFloat, Field(exclude=True, description="number of weights; memory and time of its jobs grow with it")
+]
+
+
 class HubModel(Spec):
     """A published checkpoint."""
 
     source: Literal["hub"]
     repository: str = Field(pattern=r"^[\w.-]+/[\w.-]+$", description="owner/name on the hub")
     revision: str = Field("main", description="commit or tag; pin it")
+    parameters: Weights = 7e9
 
 
 class LocalModel(Spec):
     """A checkpoint on disk, in the folder that the setting `models_dir` names."""
 
     source: Literal["local"]
-    folder: str = Field(pattern=r"^[\w.-]+$", description="name of the checkpoint's folder inside models_dir")
+    folder: str = Field(pattern=r"^\w[\w.-]*$", description="name of the checkpoint's folder inside models_dir")
+    parameters: Weights = 7e9
 
 
 Model = Annotated[NewModel | HubModel | LocalModel, Field(discriminator="source")]
@@ -282,7 +292,7 @@ class Evaluation(Spec):
 class Row(Spec):
     """One row of a table: how an evaluation's answers become one accuracy per data set."""
 
-    label: str
+    label: OneLine
     evaluation: EvaluationNode
     answer: Literal["greedy", "mean_sample", "majority", "best_of_n", "weighted_majority", "pass"] = "greedy"
     n: PositiveInt = 1
@@ -303,10 +313,12 @@ class Row(Spec):
 class Table(Spec):
     """A result table: rows of evaluations, columns of data sets, intervals and paired differences."""
 
-    title: str
+    title: OneLine
     baseline: str = Field(description="label of the row that paired differences are taken to")
     rows: tuple[Row, ...] = Field(min_length=1)
-    reported: str | None = Field(None, description="name of a file in config/reported, without its ending")
+    reported: str | None = Field(
+        None, pattern=r"^[\w-]+$", description="name of a file in config/reported, without its ending"
+    )
     resamples: PositiveInt = Field(2000, description="bootstrap resamples of questions and seeds")
 
 

@@ -1,0 +1,47 @@
+"""What a result depends on beside the input files: the text that a job is given, and the key of its lineage."""
+
+from collections.abc import Iterable, Mapping
+
+from stepladder.study.canonical import canonical_json, digest
+from stepladder.study.nodes import Key, Node, Nodes
+from stepladder.study.settings import Settings
+from stepladder.study.specs import STAGES
+
+# Raise a stage's number when a change of code changes what it writes: its nodes, and what is made from them, rerun.
+CODE_VERSIONS = dict.fromkeys(STAGES, 1) | {"labels": 2}
+
+
+def job_texts(settings: Settings, nodes: Nodes) -> dict[Key, str]:
+    """For every node, the canonical JSON of all that its result depends on beside its input files."""
+    return {key: _job_text(settings, nodes, node) for key, node in nodes.items()}
+
+
+def _job_text(settings: Settings, nodes: Nodes, node: Node) -> str:
+    data = {
+        "study": settings.study,
+        "stage": node.stage,
+        "name": node.name,
+        "spec": node.as_data(),
+        "step_style": settings.step_style,
+        "code": CODE_VERSIONS[node.stage],
+    }
+    if node.stage == "policies" and node.spec.method == "ppo":
+        data["rewards"] = nodes["rewards", node.spec.rewards].as_data()
+    if node.stage in ("trajectories", "labels", "evaluations"):
+        data["chunk"] = settings.scale.chunk
+    if node.stage == "tables":
+        data["seeds"] = list(settings.seeds)
+    return canonical_json(data)
+
+
+def lineages(texts: Mapping[Key, str], nodes: Nodes, order: Iterable[Key]) -> dict[Key, str]:
+    """For every node, a digest of its job and of the lineages of all that it is made from.
+
+    Args:
+        texts: of :func:`job_texts`.
+        order: the nodes, each after those that it is made from.
+    """
+    found: dict[Key, str] = {}
+    for key in order:
+        found[key] = digest([texts[key], [found[above] for above in nodes[key].above]])
+    return found
