@@ -5,12 +5,11 @@ import json
 import os
 import subprocess
 import sys
-import threading
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from file_host import COMMIT, file_host
 
 from stepladder.errors import StepladderError
 from stepladder.questions import hub, newsnli, qqa
@@ -22,37 +21,10 @@ OFFICIAL = {"question": "Which? ", "Option1": "a", "Option2": "b", "answer": "Op
 
 @pytest.fixture
 def host():
-    """A web server with the files of `host.files` (path -> bytes); `host.asked` lists the requests."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            host.asked.append(self.path)
-            content = host.files.get(self.path.partition("?")[0])
-            self.send_response(404 if content is None else 200)
-            content = content or b""
-            self.send_header("Content-Length", str(len(content)))
-            self.send_header("ETag", f'"{hashlib.sha1(content).hexdigest()}"')
-            self.send_header("X-Repo-Commit", COMMIT)
-            self.end_headers()
-            if self.command == "GET":
-                self.wfile.write(content)
-
-        do_HEAD = do_GET
-
-        def log_message(self, *_):
-            pass
-
-    host = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    host.files, host.asked, host.address = {}, [], f"http://127.0.0.1:{host.server_port}"
-    thread = threading.Thread(target=host.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    yield host
-    host.shutdown()
-    thread.join()
-    host.server_close()
+    with file_host() as host:
+        yield host
 
 
-COMMIT = "c2b995a" + "0" * 33
 CSV = (HEADER + "a,b,entailment,0\nc,d,neutral,1\n").encode()
 CSV_AT = "/some/where/raw/abc/data/x.csv"
 CSV_FILE = HubFile("github", "some/where", "abc", "data/x.csv", f"sha256:{hashlib.sha256(CSV).hexdigest()}")

@@ -1,0 +1,114 @@
+"""From labelled solutions to records: tokens, step ends, keys, labels, and what is left out."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
+
+from stepladder.reasoning.states import state_key
+from stepladder.reasoning.tokens import encode_prompt, encode_text, step_ends
+from stepladder.records import LABELS, TRAJECTORIES, Counts, read_records, write_records
+from stepladder.rewards.training import is_held_out, labelled_trajectories
+from stepladder.supervision.math_shepherd import read_math_shepherd
+from stepladder.supervision.solutions import LabelledSolution, as_records, problem_id
+
+examples = settings(deadline=None, max_examples=60)
+
+
+def byte_tokenizer() -> PreTrainedTokenizerFast:
+    """One token a byte, so that every place in a text is a token's edge; two letters are one token across a newline."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocabulary = {letter: place for place, letter in enumerate(["<end>", *alphabet, "ĊS"])}
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[("Ċ", "S")]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<end>")
+
+
+TOKENIZER = byte_tokenizer()
+words = st.text("ab1é 中S+", min_size=1).map(str.strip).filter(bool)
+chains = st.lists(st.tuples(words, st.sampled_from([0.0, 0.5, 1.0])), min_size=1, max_size=5)
+
+
+def records_of(*solutions: LabelledSolution, longest: int = 10_000):
+    counts = Counts()
+    prompt = "Q: {}\n".format
+    return list(as_records(solutions, TOKENIZER, prompt, "own", longest, counts)), counts
+
+
+@examples
+@given(chains, st.booleans())
+def test_steps_end_where_the_line_style_ends_them(chain, finished):
+    steps, soft = zip(*chain, strict=True)
+    ((trajectory, labels),), _ = records_of(LabelledSolution("P", steps, soft, 2, finished))
+    assert trajectory["prompt_ids"] == encode_prompt(TOKENIZER, "Q: P\n")
+    text, ends = step_ends(TOKENIZER, trajectory["token_ids"], "line")
+    assert text == trajectory["text"] == "\n".join(steps)
+    assert trajectory["step_ends"] == ends
+    assert trajectory["token_ids"] == encode_text(TOKENIZER, text) + [0] * finished
+    assert [label["soft"] for label in labels] == list(soft)
+    assert [label["successes"] / label["rollouts"] for label in labels] == list(soft)
+    states = [state_key(trajectory["prompt_ids"], trajectory["token_ids"][:end]) for end in ends]
+    assert [label["state"] for label in labels] == states
+    assert [label["finished"] for label in labels] == [False] * (len(steps) - 1) + [finished]
+    assert trajectory["correct"] == (finished and soft[-1] >= 0.5)
+
+
+def test_a_step_ends_with_the_token_that_crosses_into_the_next():
+    ((trajectory, _),), _ = records_of(LabelledSolution("P", ("a", "Sb", "c"), (1, 1, 1), 1, True))
+    # a | newline and S as one token | b | newline | c | end
+    assert trajectory["step_ends"] == [2, 4, 6]
+
+
+def test_questions_share_an_id_and_their_solutions_are_numbered():
+    solutions = [
+        LabelledSolution(p, ("a",), (1.0,), 1, True) for p in ("How many?", " how  MANY? ", "Other?", "How many?")
+    ]
+    made, _ = records_of(*solutions)
+    keys = [(trajectory["question_id"], trajectory["sample"]) for trajectory, _ in made]
+    one, other = problem_id("How many?"), problem_id("Other?")
+    assert keys == [(one, 0), (one, 1), (other, 0), (one, 2)] and one != other
+    assert all((label["question_id"], label["sample"]) == key for (_, (label,)), key in zip(made, keys, strict=True))
+
+
+def test_long_solutions_are_left_out_and_counted_never_cut():
+    short, long = (LabelledSolution("P", ("a" * n,), (1.0,), 1, True) for n in (3, 30))
+    made, counts = records_of(long, short, long, longest=12)
+    assert [trajectory["text"] for trajectory, _ in made] == ["aaa"] and made[0][0]["sample"] == 0
+    assert counts.dropped == {"longer than 12 tokens": 2}
+
+
+def test_means_without_trials_have_no_counts():
+    ((_, labels),), _ = records_of(LabelledSolution("P", ("a", "b"), (0.7, 0.0), 0, True))
+    assert [(x["soft"], x["hard"], x["rollouts"], x["successes"]) for x in labels] == [
+        (0.7, True, 0, 0),
+        (0.0, False, 0, 0),
+    ]
+
+
+def test_the_samples_of_math_shepherd_become_rows_to_train_on(real_data, tmp_path):
+    solutions = list(read_math_shepherd(real_data / "math_shepherd" / "samples.jsonl", Counts()))
+    made, counts = records_of(*solutions)
+    trajectories = [trajectory for trajectory, _ in made]
+    labels = [label for _, each in made for label in each]
+    write_records(trajectories, TRAJECTORIES, tmp_path / "trajectories.parquet")
+    write_records(labels, LABELS, tmp_path / "labels.parquet")
+    rows = labelled_trajectories(
+        read_records(tmp_path / "trajectories.parquet", TRAJECTORIES),
+        read_records(tmp_path / "labels.parquet", LABELS),
+        "hard",
+        counts,
+    )
+    assert counts.dropped == {} and len(rows) == 7
+    assert [tuple(row["targets"]) for row in rows] == [each.soft for each in solutions]
+    # The numbered style of the study cuts the same steps, so that training and scoring agree.
+    for row in rows:
+        assert step_ends(TOKENIZER, row["token_ids"], "numbered")[1] == row["step_ends"]
+    parts = {row["question_id"]: is_held_out(row["question_id"], 0.5) for row in rows}
+    assert len(parts) == 7 and 0 < sum(parts.values()) < 7
+
+
+@pytest.mark.parametrize("same", [("a b", "A  b\n"), ("x", " x ")])
+def test_problem_ids_see_no_blanks_and_no_case(same):
+    assert problem_id(same[0]) == problem_id(same[1]) != problem_id(same[0] + "?")
