@@ -99,21 +99,22 @@ def test_a_local_checkpoint_is_taken_as_it_is(tmp_path):
 def test_files_are_copied_where_they_cannot_be_linked(tmp_path, monkeypatch):
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
-    (tmp_path / "a" / "x").write_text("1")
+    (tmp_path / "a" / "x.json").write_text("1")
 
     def no_links(*paths):
         raise OSError
 
     monkeypatch.setattr(checkpoints.os, "link", no_links)
     link_files(tmp_path / "a", tmp_path / "b")
-    assert (tmp_path / "b" / "x").read_text() == "1"
+    assert (tmp_path / "b" / "x.json").read_text() == "1"
 
 
 def test_a_published_checkpoint_that_cannot_be_had_is_one_line(tmp_path, monkeypatch):
     asked = []
 
-    def snapshot_download(repository, revision, local_dir):
+    def snapshot_download(repository, revision, local_dir, allow_patterns, ignore_patterns):
         asked.append((repository, revision))
+        assert "*.safetensors" in allow_patterns and "*.bin" not in allow_patterns
         raise ConnectionError("no route\nto host")
 
     monkeypatch.setitem(sys.modules, "huggingface_hub", types.SimpleNamespace(snapshot_download=snapshot_download))

@@ -10,7 +10,7 @@ from stepladder.errors import StepladderError
 from stepladder.records import write_json
 from stepladder.study.graph import build
 from stepladder.study.load import Sources
-from stepladder.tracking import ingest
+from stepladder.tracking.ingest import ingest
 
 
 def main() -> None:

@@ -22,13 +22,14 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from transformers import AutoConfig, PretrainedConfig
+from transformers import PretrainedConfig
 from vllm import EngineArgs, LLMEngine, SamplingParams
 from vllm.outputs import CompletionOutput
 from vllm.sampling_params import RequestOutputKind
 
 from stepladder.errors import StepladderError
 from stepladder.generation.requests import Completion, Request, Sampling
+from stepladder.pretrained import load_config
 from stepladder.progress import Progress
 
 _CPU_CACHE_TOKENS = 1 << 18
@@ -57,7 +58,7 @@ class Engine:
         tensor_parallel: int = 1,
         memory_share: float = 0.9,
     ):
-        config = _config(checkpoint)
+        config = load_config(checkpoint)
         self.max_model_len = max_model_len or config.max_position_embeddings
         if self.max_model_len > config.max_position_embeddings:
             raise StepladderError(
@@ -77,6 +78,8 @@ class Engine:
             self._engine = LLMEngine.from_engine_args(
                 EngineArgs(
                     str(checkpoint),
+                    load_format="safetensors",
+                    trust_remote_code=False,
                     max_model_len=self.max_model_len,
                     max_num_seqs=max_num_seqs,
                     max_num_batched_tokens=max(16384, max_num_seqs, self.max_model_len),
@@ -150,12 +153,6 @@ class Engine:
             self._engine.model_executor.shutdown()
         else:
             self._engine.engine_core.shutdown()
-
-
-def _config(checkpoint: Path) -> PretrainedConfig:
-    if not (checkpoint / "config.json").is_file():
-        raise StepladderError(f"no model in {checkpoint}: config.json is missing; give the folder of a saved model")
-    return AutoConfig.from_pretrained(checkpoint)
 
 
 def _cpu_arguments(config: PretrainedConfig, max_model_len: int, max_num_seqs: int) -> dict[str, Any]:

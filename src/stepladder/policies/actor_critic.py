@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from transformers import AutoModel
 
 from stepladder.policies.language import load_policy
+from stepladder.pretrained import load_model
 from stepladder.training.batches import batches_by_tokens
 from stepladder.training.sequences import TokenSequence, collate, first_target, token_logprobs
 
@@ -27,7 +28,7 @@ class ActorCritic(nn.Module):
     def load(cls, checkpoint: Path) -> "ActorCritic":
         """Both from one policy checkpoint."""
         policy = load_policy(checkpoint)
-        return cls(policy, AutoModel.from_pretrained(checkpoint, dtype=policy.dtype))
+        return cls(policy, load_model(AutoModel, checkpoint, dtype=policy.dtype))
 
     def forward(self, ids: Tensor, attention: Tensor, first: int, temperature: float) -> tuple[Tensor, Tensor]:
         """Log-prob of every token from position ``first`` on, and the value of the state before it.

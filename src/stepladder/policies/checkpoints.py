@@ -10,10 +10,12 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel, Qwen2Co
 
 from stepladder.errors import StepladderError
 from stepladder.files import whole_folder
+from stepladder.pretrained import FILES
 from stepladder.questions.prompts import build_prompt
 from stepladder.questions.world import DATASETS, drills, generate_questions
 from stepladder.questions.world.tokenizer import train_tokenizer
 from stepladder.study.specs import HubModel, LocalModel, Model, NewModel
+from stepladder.weights import check_checkpoint
 
 # The tokenizer's own text: enough that the scaffold and the words of the world become single tokens.
 _CORPUS_QUESTIONS = 500
@@ -32,14 +34,16 @@ def make_checkpoint(spec: Model, seed: int, models_dir: Path, target: Path) -> N
                 _new(spec, seed, folder)
             case LocalModel():
                 link_files(models_dir / spec.folder, folder)
+                check_checkpoint(folder)
             case HubModel():
                 _fetch(spec, folder)
+                check_checkpoint(folder)
 
 
 def link_files(source: Path, target: Path) -> None:
-    """The same files in another folder: hard links where the file system can, copies elsewhere."""
+    """A checkpoint's files in another folder: hard links where the file system can, copies elsewhere."""
     for path in source.iterdir():
-        if path.is_file():
+        if path.is_file() and any(path.match(pattern) for pattern in FILES):
             try:
                 os.link(path, target / path.name)
             except OSError:
@@ -50,7 +54,13 @@ def _fetch(spec: HubModel, folder: Path) -> None:
     from huggingface_hub import snapshot_download
 
     try:
-        snapshot_download(spec.repository, revision=spec.revision, local_dir=folder)
+        snapshot_download(
+            spec.repository,
+            revision=spec.revision,
+            local_dir=folder,
+            allow_patterns=list(FILES),
+            ignore_patterns="*/*",
+        )
     except Exception as error:  # the hub client raises many kinds; all mean the same to the user
         said = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise StepladderError(

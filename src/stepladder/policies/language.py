@@ -15,6 +15,7 @@ from stepladder.errors import StepladderError
 from stepladder.files import whole_folder
 from stepladder.job import Job
 from stepladder.policies.checkpoints import link_files
+from stepladder.pretrained import load_model
 from stepladder.questions.world import drills
 from stepladder.reasoning.tokens import encode_answer, encode_prompt, encode_text, load_tokenizer
 from stepladder.records import Counts, write_history
@@ -27,14 +28,14 @@ DRILLS_PER_ROW = 8
 
 def load_policy(checkpoint: Path) -> nn.Module:
     """A checkpoint's causal language model, to be trained: its master weights are fp32 whatever it computes in."""
-    return AutoModelForCausalLM.from_pretrained(checkpoint, dtype=torch.float32)
+    return load_model(AutoModelForCausalLM, checkpoint, dtype=torch.float32)
 
 
 def load_reference(checkpoint: Path) -> nn.Module:
     """A checkpoint's causal language model that does not learn: in its own precision on a GPU, in fp32 elsewhere."""
     if torch.cuda.is_available():
-        return AutoModelForCausalLM.from_pretrained(checkpoint, dtype="auto").cuda().eval()
-    return AutoModelForCausalLM.from_pretrained(checkpoint, dtype=torch.float32).eval()
+        return load_model(AutoModelForCausalLM, checkpoint, dtype="auto").cuda().eval()
+    return load_model(AutoModelForCausalLM, checkpoint, dtype=torch.float32).eval()
 
 
 def drill_sequences(tokenizer: PreTrainedTokenizerFast, count: int, seed: int) -> list[TokenSequence]:

@@ -7,6 +7,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 from transformers.utils import logging
 
 from stepladder.errors import StepladderError
+from stepladder.pretrained import SAFELY, loading
 from stepladder.reasoning.steps import split_steps
 
 logging.disable_progress_bar()  # bars of loading and saving would stand between those of the work itself
@@ -16,7 +17,8 @@ def load_tokenizer(checkpoint: Path) -> PreTrainedTokenizerFast:
     """The tokenizer of a checkpoint, which must be a fast one with an end-of-sequence token."""
     # AutoTokenizer cuts text as the model's family does, even where the checkpoint's own tokenizer does otherwise.
     kind = PreTrainedTokenizerFast if (checkpoint / "tokenizer.json").is_file() else AutoTokenizer
-    tokenizer = kind.from_pretrained(checkpoint)
+    with loading(checkpoint):
+        tokenizer = kind.from_pretrained(checkpoint, **SAFELY)
     if tokenizer.eos_token_id is None:
         raise StepladderError(f"{checkpoint}: its tokenizer has no end-of-sequence token; set eos_token in its config")
     return tokenizer

@@ -5,6 +5,7 @@ The same numbers give the same bytes: a PNG carries neither date nor version.
 
 from pathlib import Path
 
+from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -12,11 +13,14 @@ from stepladder.files import atomic_path
 from stepladder.report.curves import Curves
 from stepladder.report.tables import AVERAGE, Cell, ResultTable
 
+# A label may hold dollar signs, which matplotlib would read as a formula.
+_LITERALLY = rc_context({"text.parse_math": False})
 # Okabe and Ito's colours, which stay apart for colour-blind readers.
 _COLOURS = ("#0072B2", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442")
 _MEASURED, _REPORTED, _MAJORITY, _CEILING = "#0072B2", "#B8BCC2", "#009E73", "#6B7280"
 
 
+@_LITERALLY
 def draw_bars(table: ResultTable, path: Path) -> None:
     """One bar per row that has an average, with its 95 % interval; the baseline's height is drawn through all."""
     lines = [line for line in table.lines if AVERAGE in line.cells][::-1]
@@ -46,6 +50,7 @@ def draw_bars(table: ResultTable, path: Path) -> None:
     _save(figure, path)
 
 
+@_LITERALLY
 def draw_curves(found: list[Curves], path: Path) -> None:
     """One panel per evaluation; where no evaluation has several samples and a PRM, the picture says so."""
     figure = Figure(figsize=(max(6.5, 5.6 * len(found)), 4.2), layout="constrained", dpi=150)

@@ -32,6 +32,8 @@ _TEX = str.maketrans(
 )  # fmt: skip
 
 
+_MARKDOWN = str.maketrans({character: f"\\{character}" for character in r"\`*<[|"})
+
 _MINUS = re.compile(r"(?<!\w)-(?=\d)")
 
 
@@ -51,17 +53,19 @@ def render_csv(table: ResultTable) -> str:
 
 def render_markdown(layout: Layout) -> str:
     """A pipe table whose columns also line up in a terminal."""
-    lines = [layout.header, *layout.rows]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(layout.header))]
+    header = [word.translate(_MARKDOWN) for word in layout.header]
+    rows = [[label.translate(_MARKDOWN), *numbers] for label, *numbers in layout.rows]
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
 
     def aligned(words: list[str]) -> str:
-        first, *rest = (word.replace("|", "/") for word in words)
+        first, *rest = words
         cells = [first.ljust(widths[0]), *(word.rjust(width) for word, width in zip(rest, widths[1:], strict=True))]
         return f"| {' | '.join(cells)} |"
 
     rule = f"|{'-' * (widths[0] + 2)}|{'|'.join('-' * (width + 1) + ':' for width in widths[1:])}|"
-    body = [aligned(layout.header), rule, *(aligned(row) for row in layout.rows)]
-    return "\n".join([f"# {layout.title}", "", *body, "", *(f"{note}\n" for note in layout.notes)])
+    body = [aligned(header), rule, *map(aligned, rows)]
+    notes = (f"{note.translate(_MARKDOWN)}\n" for note in layout.notes)
+    return "\n".join([f"# {layout.title.translate(_MARKDOWN)}", "", *body, "", *notes])
 
 
 def render_latex(layout: Layout) -> str:

@@ -6,9 +6,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModelForTokenClassification
+from transformers import AutoModelForTokenClassification
 
 from stepladder.errors import StepladderError
+from stepladder.pretrained import load_config, load_model
 from stepladder.progress import Progress
 from stepladder.reasoning.tokens import load_tokenizer
 from stepladder.training.batches import batches_by_tokens
@@ -63,7 +64,7 @@ class ProcessRewardModel(nn.Module):
 
 def new_prm(backbone: Path, step_style: str, loss: str) -> ProcessRewardModel:
     """A PRM on a policy's backbone; its head is zero, so that training starts at the loss's closed form."""
-    classifier = AutoModelForTokenClassification.from_pretrained(backbone, num_labels=1, dtype=torch.float32)
+    classifier = load_model(AutoModelForTokenClassification, backbone, num_labels=1, dtype=torch.float32)
     classifier.config.step_style, classifier.config.prm_head, classifier.config.prm_loss = step_style, HEAD, loss
     nn.init.zeros_(classifier.score.weight)
     nn.init.zeros_(classifier.score.bias)
@@ -76,7 +77,7 @@ def load_prm(checkpoint: Path, step_style: str) -> ProcessRewardModel:
     Raises:
         StepladderError: when the checkpoint is no PRM, or cuts steps in another way than the study does.
     """
-    config = AutoConfig.from_pretrained(checkpoint)
+    config = load_config(checkpoint)
     trained = getattr(config, "step_style", None)
     if trained is None or getattr(config, "prm_head", None) != HEAD:
         raise StepladderError(f"{checkpoint}: not a process reward model with a {HEAD} head")
@@ -84,7 +85,7 @@ def load_prm(checkpoint: Path, step_style: str) -> ProcessRewardModel:
         raise StepladderError(f"{checkpoint}: trained on steps of style {trained!r}, the study cuts {step_style!r}")
     on_gpu = torch.cuda.is_available()
     dtype = "auto" if on_gpu else torch.float32
-    classifier = AutoModelForTokenClassification.from_pretrained(checkpoint, dtype=dtype)
+    classifier = load_model(AutoModelForTokenClassification, checkpoint, dtype=dtype)
     return ProcessRewardModel(classifier.cuda() if on_gpu else classifier).eval()
 
 
