@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from stepladder.errors import StepladderError
 from stepladder.evaluation.best_of_n import best_of_n, majority_vote, vote_accuracy
-from stepladder.evaluation.votes import cluster_answers, expected_majority, vote_weights
+from stepladder.evaluation.votes import cluster_answers, expected_majority, log_odds, vote_weights
 
 examples = settings(deadline=None, max_examples=80)
 ballots = st.lists(st.sampled_from(["right", "a", "b", "c", None]), min_size=1, max_size=8)
@@ -133,6 +133,21 @@ def test_weights_are_votes_and_rise_with_the_score(how, scores, random):
     assert vote_weights([scores[i] for i in order], how) == pytest.approx(weights[order])
 
 
+@examples
+@given(st.lists(st.floats(0, 1, width=32), min_size=1, max_size=8))
+def test_the_sigmoid_of_log_odds_is_the_score_and_their_order_its_order(scores):
+    logits = log_odds(scores)
+    assert np.all(np.isfinite(logits)) and np.all(np.diff(logits[np.argsort(scores)]) >= 0)
+    assert vote_weights(logits) == pytest.approx(scores, abs=1e-7)
+    assert log_odds([0.5, 0.75]) == pytest.approx([0, np.log(3)])
+
+
+def test_right_answers_outvote_all_others_when_an_oracle_weighs():
+    answers, correct = ["a", "a", "a", "right"], [0.0, 0.0, 0.0, 1.0]
+    for how in ("sigmoid", "softmax"):
+        assert vote_accuracy(answers, correct, list(vote_weights(log_odds(correct), how))) == 1.0
+
+
 @pytest.mark.parametrize("how", ["sigmoid", "softmax", "rank"])
 def test_huge_scores_give_finite_weights(how):
     weights = vote_weights([-1e4, 0.0, 1e4], how)
@@ -155,6 +170,8 @@ def test_a_prm_that_knows_nothing_votes_as_the_majority_and_chooses_as_chance(an
         lambda: expected_majority([], []),
         lambda: expected_majority(["a"], [1.0, 0.0]),
         lambda: expected_majority(["a"] * 1001, [1.0] * 1001),
+        lambda: log_odds([0.5, 1.1]),
+        lambda: log_odds([np.nan]),
         lambda: vote_weights([1.0, np.nan]),
         lambda: vote_weights([1.0, np.inf]),
         lambda: vote_weights([1.0], temperature=0.0),

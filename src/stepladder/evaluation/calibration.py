@@ -34,6 +34,17 @@ class Calibration:
     bins: tuple[Bin, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The steps of one group: of one position, or of solutions of one length."""
+
+    value: int
+    count: int
+    mean_score: float
+    mean_label: float
+    step_auc: float
+
+
 def step_auc(scores: ArrayLike, labels: ArrayLike) -> float:
     """Chance that a correct step outscores a wrong one, ties counting one half; nan for steps of one kind.
 
@@ -96,6 +107,30 @@ def order_accuracy(scores: ArrayLike, labels: ArrayLike, trajectories: ArrayLike
         right += float(((lead[better] + 1) / 2).sum())
         pairs += int(better.sum())
     return right / pairs if pairs else float("nan")
+
+
+def profile(scores: ArrayLike, labels: ArrayLike, groups: ArrayLike) -> tuple[Group, ...]:
+    """Mean score, mean label and step AUC of the steps of every group, in the order of the groups.
+
+    ``groups``: (steps,) a whole number for each step, such as its place in its trajectory or the number of steps
+    of that trajectory. A score that follows the length, and not the label, shows here.
+    """
+    scores, labels = _checked(scores, labels)
+    values, owner = np.unique(np.asarray(groups), return_inverse=True)
+    if owner.shape != scores.shape:
+        raise StepladderError(f"every step needs its group; got {owner.size} for {scores.size} steps")
+    counts = np.bincount(owner, minlength=len(values))
+    means = [np.bincount(owner, weights=each, minlength=len(values)) / counts for each in (scores, labels)]
+    return tuple(
+        Group(
+            int(value),
+            int(counts[i]),
+            float(means[0][i]),
+            float(means[1][i]),
+            step_auc(scores[owner == i], labels[owner == i]),
+        )
+        for i, value in enumerate(values)
+    )
 
 
 def _checked(scores: ArrayLike, labels: ArrayLike) -> tuple[np.ndarray, np.ndarray]:

@@ -93,7 +93,7 @@ def judge(
     are drawn together. Intervals hold the threshold fixed. An accuracy over no solutions is NaN, and F1 with it;
     resamples without solutions of one kind are left out.
     """
-    draws, estimates = _resampled(predicted, gold, questions, resamples, seed)
+    draws, estimates = resampled(predicted, gold, questions, resamples, seed)
     return Localisation(*(interval_of(float(e), d[~np.isnan(d)]) for e, d in zip(estimates, draws, strict=True)))
 
 
@@ -106,16 +106,16 @@ def f1_difference(
     seed: int = 0,
 ) -> Difference:
     """F1 of ``predicted`` less that of ``baseline`` on the same solutions, both resampled together; see ``judge``."""
-    (*_, draws), (*_, estimate) = _resampled(predicted, gold, questions, resamples, seed)
-    (*_, others), (*_, other) = _resampled(baseline, gold, questions, resamples, seed)
+    (*_, draws), (*_, estimate) = resampled(predicted, gold, questions, resamples, seed)
+    (*_, others), (*_, other) = resampled(baseline, gold, questions, resamples, seed)
     gaps = draws - others
     return difference_of(float(estimate - other), gaps[~np.isnan(gaps)])
 
 
-def _resampled(
+def resampled(
     predicted: ArrayLike, gold: ArrayLike, questions: Sequence[Hashable], resamples: int, seed: int
 ) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]]:
-    """(accuracy with error, without, F1): each (resamples,), and each as it is."""
+    """(accuracy with an error, without, F1): each resampled, (resamples,), and each as it is; see ``judge``."""
     predicted, gold = np.asarray(predicted), np.asarray(gold)
     if not predicted.shape == gold.shape == (len(questions),) or len(questions) == 0:
         raise StepladderError(

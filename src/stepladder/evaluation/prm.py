@@ -2,45 +2,94 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
-from stepladder.evaluation.calibration import THRESHOLD, expected_calibration_error, order_accuracy, step_auc
+from stepladder.evaluation.calibration import THRESHOLD, expected_calibration_error, order_accuracy, profile, step_auc
+from stepladder.evaluation.first_error import first_error, fit_threshold, judge, pad_steps, validation_part
 from stepladder.rewards.model import ProcessRewardModel, score_steps
 
+VALIDATION = 0.3
+"""Share of the questions that fit the threshold of first errors; the others are judged with it."""
 
-def judge_prm(model: ProcessRewardModel, rows: Sequence[dict[str, Any]], label: str) -> dict[str, Any]:
-    """Step AUC, order accuracy and calibration on trajectories whose soft labels are known.
+
+def judge_prm(
+    model: ProcessRewardModel, rows: Sequence[dict[str, Any]], label: str, zeta: float = 0.0
+) -> dict[str, Any]:
+    """The judgement of a model's scores of trajectories whose soft labels are known; see ``judge_scores``."""
+    return judge_scores(score_steps(model, rows, label), rows, zeta)
+
+
+def judge_scores(
+    scores: Sequence[Sequence[float]], rows: Sequence[dict[str, Any]], zeta: float = 0.0
+) -> dict[str, Any]:
+    """Step AUC, order accuracy, calibration, profiles and first errors; None where a number does not exist.
 
     ``unfinished_*`` leave out each trajectory's last step, whose label is its outcome and not an estimate.
+    ``score_gap`` is the mean score of right steps less that of wrong ones. ``first_error`` finds the first step
+    whose soft label is below one half, with a threshold fitted on other questions.
+
+    Args:
+        scores: the step scores (logits) of every trajectory.
+        rows: the trajectories, with their soft labels and question ids.
+        zeta: the margin of a rank loss: ``share_wrong_below_margin`` is that of wrong steps below -zeta.
     """
-    scored = score_steps(model, rows, label)
-    logits = np.array([score for scores in scored for score in scores])
+    logits = np.array([score for steps in scores for score in steps])
     soft = np.array([value for row in rows for value in row["soft"]])
     owner = np.array([index for index, row in enumerate(rows) for _ in row["soft"]])
-    unfinished = np.array([step < len(row["soft"]) - 1 for row in rows for step in range(len(row["soft"]))], dtype=bool)
-    probabilities = 1 / (1 + np.exp(-logits))
+    place = np.array([step for row in rows for step in range(len(row["soft"]))])
+    length = np.array([len(row["soft"]) for row in rows for _ in row["soft"]])
+    unfinished, right = place < length - 1, soft >= THRESHOLD
+    probabilities = 0.5 * (1 + np.tanh(logits / 2))
     calibration = expected_calibration_error(probabilities, soft)
-    metrics = {
-        "questions": len({row["question_id"] for row in rows}),
-        "steps": len(soft),
-        "step_auc": step_auc(logits, soft),
-        "unfinished_step_auc": step_auc(logits[unfinished], soft[unfinished]),
-        "order_accuracy": order_accuracy(logits, soft, owner),
-        "calibration_error": calibration.error,
-        "calibration": [_plain(bin_) for bin_ in calibration.bins],
-        "share_right_above_zero": _share(logits[soft >= THRESHOLD] > 0),
-        "share_wrong_below_zero": _share(logits[soft < THRESHOLD] < 0),
-    }
-    return {name: None if isinstance(value, float) and math.isnan(value) else value for name, value in metrics.items()}
+    return plain(
+        {
+            "questions": len({row["question_id"] for row in rows}),
+            "steps": len(soft),
+            "step_auc": step_auc(logits, soft),
+            "unfinished_step_auc": step_auc(logits[unfinished], soft[unfinished]),
+            "order_accuracy": order_accuracy(logits, soft, owner),
+            "calibration_error": calibration.error,
+            "calibration": [asdict(bin_) for bin_ in calibration.bins],
+            "share_right_above_zero": _mean(logits[right] > 0),
+            "share_wrong_below_zero": _mean(logits[~right] < 0),
+            "share_wrong_below_margin": _mean(logits[~right] < -zeta),
+            "score_gap": _mean(logits[right]) - _mean(logits[~right]),
+            "by_position": [asdict(group) for group in profile(probabilities, soft, place)],
+            "by_length": [asdict(group) for group in profile(probabilities, soft, length)],
+            "first_error": _localised(scores, rows),
+        }
+    )
 
 
-def _plain(bin_: Any) -> dict[str, float | None]:
-    """A calibration bin as plain data; an empty bin has no means."""
-    names = ("low", "high", "count", "mean_score", "mean_label")
-    return {name: None if math.isnan(getattr(bin_, name)) else getattr(bin_, name) for name in names}
+def plain(value: Any) -> Any:
+    """Data for a JSON file: what is not a number becomes None, at any depth."""
+    match value:
+        case dict():
+            return {name: plain(each) for name, each in value.items()}
+        case list() | tuple():
+            return [plain(each) for each in value]
+        case float() if math.isnan(value):
+            return None
+        case _:
+            return value
 
 
-def _share(flags: np.ndarray) -> float:
-    return float(flags.mean()) if flags.size else float("nan")
+def _localised(scores: Sequence[Sequence[float]], rows: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    """Accuracies of first errors; None where the validation part, or the rest, lacks one kind of solution."""
+    questions = [row["question_id"] for row in rows]
+    gold = first_error(pad_steps([row["soft"] for row in rows]), THRESHOLD)
+    fitting = validation_part(questions, VALIDATION)
+    if not all(np.any(gold[part] >= 0) and np.any(gold[part] < 0) for part in (fitting, ~fitting)):
+        return None
+    padded = pad_steps(scores)
+    threshold = fit_threshold(padded[fitting], gold[fitting])
+    judged = [question for question, fits in zip(questions, fitting, strict=True) if not fits]
+    found = judge(first_error(padded[~fitting], threshold), gold[~fitting], judged)
+    return {"threshold": threshold, "solutions": len(judged)} | asdict(found)
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(values.mean()) if values.size else float("nan")

@@ -63,6 +63,19 @@ def vote_weights(scores: ArrayLike, how: Weighting = "sigmoid", temperature: flo
             raise StepladderError(f"unknown weight of votes {how!r}; choose sigmoid, softmax or rank")
 
 
+def log_odds(scores: ArrayLike) -> np.ndarray:
+    """(N,) logits of scores in [0, 1], as ``vote_weights`` takes them.
+
+    Scores are kept as float32, in which nothing lies between 1 and 1 - 2^-24 and little below 1e-38: these are
+    what 1 and 0 are read as, so logits lie between -88 and 17.
+    """
+    numbers = np.asarray(scores, dtype=np.float64)
+    if not np.all((numbers >= 0) & (numbers <= 1)):
+        raise StepladderError("log-odds are those of scores in [0, 1]")
+    numbers = np.clip(numbers, float(np.finfo(np.float32).tiny), 1 - 2.0**-24)
+    return np.log(numbers) - np.log1p(-numbers)
+
+
 def expected_majority(answers: Sequence[Answer], correct: Sequence[float]) -> np.ndarray:
     """(N,) expected correctness of the majority vote of n of the N answers, for n = 1 ... N.
 

@@ -120,12 +120,13 @@ def _verify(hub_file: HubFile, path: Path) -> None:
 
 def _digest(path: Path, kind: str) -> str:
     try:
-        content = path.read_bytes()
+        if kind == "git-blob":
+            content = path.read_bytes()
+            return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise StepladderError(f"{path}: {_one_line(error)}") from error
-    if kind == "git-blob":
-        return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
-    return hashlib.sha256(content).hexdigest()
 
 
 def _one_line(error: Exception) -> str:
