@@ -1,5 +1,6 @@
 # Everything a user does, on a machine that has Python >= 3.11 and make.
 #   make quickstart [SEEDS=3]   the whole graph on two CPU cores, and its table
+#   make status [SEEDS=3]       where every job of the quickstart stands; may be asked while it runs
 #   make test                   all tests
 #   make check                  style, lint, and a dry-run of every shipped study at every scale
 #   make report                 the quickstart's tables and figures as one HTML file
@@ -12,6 +13,7 @@ RESULTS ?= results
 
 COMMA := ,
 BIN := .venv/bin
+CONSTRAINTS := $(if $(findstring gpu,$(EXTRAS)),constraints-gpu.txt,constraints.txt)
 READY := .venv/.ready-$(subst $(COMMA),-,$(EXTRAS))
 # uv does not read pip's settings; where pip is told of a folder of wheels (a CPU build of torch, say), uv is told, too.
 FIND_LINKS := $(or $(UV_FIND_LINKS),$(PIP_FIND_LINKS),$(shell $(PYTHON) -m pip config get global.find-links 2>/dev/null))
@@ -20,19 +22,22 @@ TORCH := $(if $(FIND_LINKS),,$(if $(findstring cpu,$(EXTRAS)),--torch-backend cp
 SNAKEMAKE := $(BIN)/snakemake --nolock --profile profiles/local --cores $(CORES)
 QUICKSTART := --config seeds=$(SEEDS) results=$(RESULTS)
 
-.PHONY: quickstart test check report ui setup
+.PHONY: quickstart status test check report ui setup
 setup: $(READY)
 
-$(READY): pyproject.toml constraints.txt
+$(READY): pyproject.toml $(CONSTRAINTS)
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	command -v uv >/dev/null || test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet uv
 	PATH="$$PATH:$(BIN)" UV_FIND_LINKS="$(FIND_LINKS)" uv pip install --quiet --python $(BIN)/python --compile-bytecode \
-	    $(TORCH) --constraint constraints.txt --group dev --editable ".[$(EXTRAS)]"
+	    $(TORCH) --constraint $(CONSTRAINTS) --group dev --editable ".[$(EXTRAS)]"
 	touch $@
 
 quickstart: $(READY)
 	$(SNAKEMAKE) $(QUICKSTART)
 	cat $(RESULTS)/quickstart/tables/main/table.md
+
+status: $(READY)
+	$(BIN)/python -m stepladder.status $(QUICKSTART)
 
 test: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/unit tests/invariant --numprocesses $(CORES) --dist loadfile
@@ -43,6 +48,7 @@ check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint
+	$(BIN)/hadolint containers/Dockerfile
 	$(BIN)/python tests/dry_runs.py
 
 report: $(READY)

@@ -4,6 +4,7 @@ from snakemake.utils import min_version
 
 from stepladder.errors import StepladderError
 from stepladder.files import claim
+from stepladder.status.show import failures
 
 min_version("9.27")
 
@@ -11,6 +12,10 @@ min_version("9.27")
 if "study" not in config:
 
     configfile: "config/config.yaml"
+
+
+# For --software-deployment-method apptainer; nothing else asks for it.
+container: "containers/stepladder.sif"
 
 
 include: "workflow/rules/common.smk"
@@ -29,6 +34,7 @@ include: "workflow/rules/tracking.smk"
 
 localrules:
     all,
+    costs,
     tables,
     track,
 
@@ -41,11 +47,17 @@ onstart:
         sys.exit(f"stepladder: {error}")
 
 
-# Everything the study asks for, and its record in MLflow.
+# What failed, the end of its log, and the command to run it by hand.
+onerror:
+    print(failures(study), file=sys.stderr)
+
+
+# Everything the study asks for, what it has cost, and its record in MLflow.
 rule all:
     default_target: True
     input:
         study.table_files(),
+        f"{study.root}/costs.html",
         f"{study.root}/tracking.json",
 
 

@@ -62,11 +62,13 @@ def this_attempt(job: str, environment: Mapping[str, str] = os.environ) -> Attem
 
 
 def command_by_hand(python: str, arguments: Sequence[str], environment: Mapping[str, str]) -> str:
-    """The shell command that does in a terminal what this process does, with all the ranks of this machine."""
+    """The shell command that does in a terminal what this process does, in its container and with all its ranks."""
     ranks = environment.get("LOCAL_WORLD_SIZE")
     start = [str(Path(python).parent / "torchrun"), "--standalone", f"--nproc-per-node={ranks}"] if ranks else [python]
     kept = [f"{name}={environment[name]}" for name in _KEPT if name in environment]
-    return f"cd {shlex.quote(os.getcwd())} && {shlex.join(['env', *kept, *start, *arguments])}"
+    image = environment.get("APPTAINER_CONTAINER")
+    inside = ["apptainer", "exec", "--nv", image] if image else []
+    return f"cd {shlex.quote(os.getcwd())} && {shlex.join([*inside, 'env', *kept, *start, *arguments])}"
 
 
 def job_of_command(by_hand: str) -> str | None:

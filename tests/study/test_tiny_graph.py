@@ -1,14 +1,17 @@
 """One whole graph, then everything that must hold of it when it is run again, changed, sharded, killed or reported."""
 
+import csv
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from graph import QUICKSTART, TABLE_FILES, TINY, planned, run, run_and_kill, same_tables
+from graph import QUICKSTART, ROOT, TABLE_FILES, TINY, planned, run, run_and_kill, same_tables
 
 
 def changed(tmp_path: Path, change: dict) -> list[Path]:
@@ -47,6 +50,31 @@ def test_trained_policies_differ_from_their_start(finished):
     assert len(set(weights.values())) == 4
 
 
+def test_costs_are_those_of_every_job_with_the_tokens_of_every_stage_that_makes_or_reads_some(finished):
+    with (finished / "quickstart" / "costs.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 26 + 3
+    assert all(float(row["wall_seconds"]) > 0 and int(row["max_memory_mb"]) > 10 for row in rows)
+    generated, trained = (
+        {row["stage"] for row in rows if row[column]} for column in ("generated_tokens", "trained_tokens")
+    )
+    assert generated == {"trajectories", "labels", "policies (ppo)", "evaluations"}
+    assert trained == {f"policies ({method})" for method in ("pretrain", "sft", "dpo", "ppo")} | {"prms"}
+    answers = pq.read_table(finished / "quickstart/evaluations/sft/seed0/answers.parquet")
+    (evaluated,) = (row for row in rows if (row["stage"], row["name"]) == ("evaluations", "sft"))
+    assert int(evaluated["generated_tokens"]) == sum(answers["tokens"].to_pylist())
+    costs = (finished / "quickstart" / "costs.md").read_text()
+    assert costs.startswith("# What quickstart has cost") and "| all " in costs
+
+
+def test_status_says_that_all_is_done(finished):
+    said = subprocess.run(
+        [sys.executable, "-m", "stepladder.status", "--configfile", *map(str, TINY), "--config", f"results={finished}"],
+        cwd=ROOT, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert "quickstart: 29 done" in said.stdout.splitlines(), said.stdout + said.stderr
+
+
 def test_a_second_run_has_nothing_to_do(finished):
     assert planned(run(finished, TINY, "--dry-run")) == {}
 
@@ -71,16 +99,16 @@ def test_order_of_keys_reruns_nothing(finished, tmp_path):
             "dpo_outcome",
             "beta",
             0.1,
-            {"policies_dpo": 1, "evaluations": 1, "table": 1, "track": 1, "all": 1},
+            {"policies_dpo": 1, "evaluations": 1, "table": 1, "costs": 1, "track": 1, "all": 1},
         ),
-        ("tables", "main", "title", "Other", {"table": 1, "track": 1, "all": 1}),
+        ("tables", "main", "title", "Other", {"table": 1, "costs": 1, "track": 1, "all": 1}),
         (
             "rewards",
             "wrs",
             "accumulate",
             "min",
             {"rewards": 1, "pairs": 3, "reference": 3, "policies_dpo": 3, "policies_ppo": 1, "evaluations": 4,
-             "table": 1, "track": 1, "all": 1},
+             "table": 1, "costs": 1, "track": 1, "all": 1},
         ),
     ],
 )  # fmt: skip
@@ -109,9 +137,9 @@ def test_a_run_killed_at_any_moment_ends_with_identical_tables(finished, tmp_pat
     same_tables(results, finished)
 
 
-def test_report_holds_the_table_and_both_figures(finished, tmp_path):
+def test_report_holds_the_table_both_figures_and_the_costs(finished, tmp_path):
     report = tmp_path / "report.html"
     run(finished, TINY, "--report", str(report))
     text = report.read_text()
-    for name in ("table.html", "bars.png", "best_of_n.png"):
+    for name in ("table.html", "bars.png", "best_of_n.png", "costs.html"):
         assert name in text

@@ -80,6 +80,14 @@ def test_a_command_by_hand_keeps_every_word_and_its_job(words, job):
         assert job_of_command(command) == job
 
 
+def test_a_command_by_hand_enters_the_container_and_starts_the_ranks():
+    environment = {"APPTAINER_CONTAINER": "/i/s.sif", "LOCAL_WORLD_SIZE": "4"}
+    words = shlex.split(command_by_hand("/v/bin/python", ["x.py"], environment))
+    assert words[3:] == [
+        "apptainer", "exec", "--nv", "/i/s.sif", "env", "/v/bin/torchrun", "--standalone", "--nproc-per-node=4", "x.py",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("command", ["", "cd /a && python x.py", "python 'open", "python --job"])
 def test_no_job_in_another_command(command):
     assert job_of_command(command) is None
