@@ -5,12 +5,12 @@ Language Inference", CoNLL 2019, arXiv 1901.03735. Its sets are test sets and ha
 """
 
 import csv
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from stepladder.errors import StepladderError
 from stepladder.questions.hub import HubFile, SourceFile, fetch, local_source
+from stepladder.questions.jsonl import read_jsonl
 from stepladder.questions.loading import Loaded, clean, keep_valid, local_file, option_index
 from stepladder.questions.question import Question
 
@@ -80,12 +80,4 @@ def _read_csv(path: Path) -> Iterator[dict[str, str]]:
 
 
 def _read_jsonl(path: Path) -> Iterator[dict[str, object]]:
-    with path.open(encoding="utf-8-sig") as lines:
-        for number, line in enumerate(lines, start=1):
-            try:
-                record = json.loads(line)
-            except json.JSONDecodeError as error:
-                raise StepladderError(f"{path}, row {number}: not JSON: {error}") from error
-            if not isinstance(record, dict):
-                raise StepladderError(f"{path}, row {number}: not a JSON object")
-            yield record
+    return (record for record, _ in read_jsonl(path))

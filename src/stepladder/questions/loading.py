@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -80,7 +80,7 @@ def keep_valid(questions: Iterable[Question]) -> tuple[list[Question], dict[str,
     """
     asked = list(questions)
     ids = [question_id(question) for question in asked]
-    answers: dict[str, set[int]] = {}
+    answers: dict[str, set[int | str]] = {}
     for key, question in zip(ids, asked, strict=True):
         answers.setdefault(key, set()).add(question.answer)
     kept: dict[str, Question] = {}
@@ -95,6 +95,20 @@ def keep_valid(questions: Iterable[Question]) -> tuple[list[Question], dict[str,
         else:
             kept[key] = question
     return list(kept.values()), dict(dropped)
+
+
+def load_splits(sources: Mapping[str, SourceFile], read: Callable[[Path], Iterable[Question]]) -> Loaded:
+    """The questions of a data set with official splits: split name -> file, and what reads a file."""
+    questions: list[Question] = []
+    dropped: Counter[str] = Counter()
+    published_split = {}
+    for split, source in sources.items():
+        kept, dropped_here = keep_valid(read(source.path))
+        published_split[split] = list(range(len(questions), len(questions) + len(kept)))
+        questions += kept
+        dropped.update(dropped_here)
+    rows_in = len(questions) + dropped.total()
+    return Loaded(questions, dict(dropped), rows_in, tuple(sources.values()), published_split)
 
 
 def local_file(folder: Path, candidates: Sequence[str]) -> Path:

@@ -5,13 +5,12 @@ NumGLUE: Mishra et al., "NumGLUE: A Suite of Fundamental yet Challenging Mathema
 """
 
 import json
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 from stepladder.errors import StepladderError
-from stepladder.questions.hub import HubFile, SourceFile, fetch, local_source
-from stepladder.questions.loading import Loaded, clean, keep_valid, local_file, option_index
+from stepladder.questions.hub import HubFile, fetch, local_source
+from stepladder.questions.loading import Loaded, clean, load_splits, local_file, option_index
 from stepladder.questions.question import Question
 
 NAME = "qqa"
@@ -34,7 +33,7 @@ def load_local(folder: Path) -> Loaded:
     Raises:
         StepladderError: when a file is missing, or a record is not as published.
     """
-    return _load({split: local_source(local_file(folder, [file])) for split, file in FILES.items()})
+    return load_splits({split: local_source(local_file(folder, [file])) for split, file in FILES.items()}, _questions)
 
 
 def load_hub(cache: Path) -> Loaded:
@@ -43,20 +42,7 @@ def load_hub(cache: Path) -> Loaded:
     Raises:
         StepladderError: when a file cannot be had, its checksum differs, or a record is not as published.
     """
-    return _load({split: fetch(hub_file, cache) for split, hub_file in HUB.items()})
-
-
-def _load(sources: dict[str, SourceFile]) -> Loaded:
-    questions: list[Question] = []
-    dropped: Counter[str] = Counter()
-    published_split = {}
-    for split, source in sources.items():
-        kept, dropped_here = keep_valid(_questions(source.path))
-        published_split[split] = list(range(len(questions), len(questions) + len(kept)))
-        questions += kept
-        dropped.update(dropped_here)
-    rows_in = len(questions) + dropped.total()
-    return Loaded(questions, dict(dropped), rows_in, tuple(sources.values()), published_split)
+    return load_splits({split: fetch(hub_file, cache) for split, hub_file in HUB.items()}, _questions)
 
 
 def _questions(path: Path) -> Iterator[Question]:

@@ -5,14 +5,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Question:
-    """One multiple-choice question.
+    """One question, with options or with an answer in free form.
 
     Attributes:
-        dataset: "awpnli", "newsnli", "redditnli", "rte_quant", "stresstest" or "qqa".
-        fields: {"statement1": ..., "statement2": ...}, or {"question": ...} for qqa.
-        options: the option texts, in the order in which they are shown.
-        answer: 0-based index of the right option.
-        solution: the gold chain of a generated question, one step a line; None for other sources.
+        dataset: "awpnli", "newsnli", "redditnli", "rte_quant", "stresstest", "qqa", "gsm8k", "gsm_plus" or "math500".
+        fields: {"statement1": ..., "statement2": ...} for statement pairs, {"question": ...} for the others.
+        options: the option texts, in the order in which they are shown; none where the answer is in free form.
+        answer: 0-based index of the right option; of a question without options the answer as it is published, or
+            "unanswerable".
+        solution: the gold chain, of a generated question with one step a line; None where the source has none.
         demonstration: the chain shown to supervised fine-tuning: the gold chain, or a hasty one that ends in
             the hasty answer; None for other sources.
     """
@@ -20,6 +21,6 @@ class Question:
     dataset: str
     fields: dict[str, str]
     options: tuple[str, ...]
-    answer: int
+    answer: int | str
     solution: str | None = None
     demonstration: str | None = None

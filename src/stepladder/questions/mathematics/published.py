@@ -1,0 +1,94 @@
+"""Grading as released code did it, faults included, so that a table can show what the grader changes.
+
+Written anew from the description of that code, without its helpers for symbolic comparison: for these the checker
+stands in, on the text that the released code would have compared.
+"""
+
+import re
+from math import isclose
+from typing import Literal
+
+from stepladder.questions.mathematics.checker import Checker
+from stepladder.questions.mathematics.cleaning import LONGEST, clean
+from stepladder.questions.mathematics.extraction import boxed
+from stepladder.questions.mathematics.forms import form
+from stepladder.questions.mathematics.rationals import rational
+
+Rule = Literal["pqm_gsm_plus", "pqm_math", "probppo_gsm8k", "probppo_math"]
+
+_PLAIN_NUMBER = re.compile(r"[0-9]+\.[0-9]+|[0-9]+")
+_SIGNED_NUMBER = re.compile(r"-?[0-9]*\.?[0-9]+")
+_FINAL_FORM = re.compile(r"final answer is \$(.*?)\$\. I hope", re.DOTALL)
+
+
+def right_as_published(text: str, gold: str, rule: Rule, checker: Checker) -> bool:
+    """Whether a chain is right by the rule of released code.
+
+    ``pqm_gsm_plus`` (PQM, arXiv 2410.11287): the last unsigned number without commas or fractions equals the gold,
+    which may be a fraction; an unanswerable question is never right. ``pqm_math``: what follows the last "answer:" or
+    "the answer is", of that the last box; 1, 1/100 and 100 times the gold are right within 1e-4 of it, and what stands
+    behind "_" is ignored. ``probppo_gsm8k`` (VinePPO, arXiv 2410.01679): what follows the last "####", its commas
+    removed, equals the gold as it is written, with its commas. ``probppo_math``: "final answer is $...$. I hope", or
+    the last box, or what follows "he answer is", or the last number; within 1e-3 of 1, 1/100 or 100 times the gold.
+    """
+    match rule:
+        case "pqm_gsm_plus":
+            numbers = _PLAIN_NUMBER.findall(text)
+            value = rational(gold)
+            return bool(numbers) and value is not None and float(numbers[-1]) == float(value)
+        case "probppo_gsm8k":
+            return "####" in text and _after_mark(text) == gold.strip().lower()
+        case "pqm_math":
+            return _right_in_pqm(text, gold, checker)
+        case "probppo_math":
+            return _right_in_probppo(text, gold, checker)
+
+
+def _after_mark(text: str) -> str:
+    return text.rpartition("####")[2].strip().replace(",", "").lower()
+
+
+def _right_in_pqm(text: str, gold: str, checker: Checker) -> bool:
+    for phrase in ("answer:\n", "answer:", "the answer is: ", "the final answer is "):
+        text = text.rpartition(phrase)[2]
+    answer = boxed(text)
+    answer = (answer if answer is not None else text).strip()
+    if "_" in answer or "_" in gold:
+        written = [_SIGNED_NUMBER.fullmatch(part.partition("_")[0].strip()) for part in (answer, gold)]
+        return all(written) and float(written[0][0]) == float(written[1][0])
+    return _close(answer, gold, relative=1e-4, absolute=0.0) or _same(answer, clean(gold), checker)
+
+
+def _right_in_probppo(text: str, gold: str, checker: Checker) -> bool:
+    numbers = _SIGNED_NUMBER.findall(text)
+    if closing := _FINAL_FORM.findall(text):
+        answer = closing[-1]
+    elif (box := boxed(text)) is not None:
+        answer = box
+    elif "he answer is" in text:
+        answer = text.rpartition("he answer is")[2].strip().partition("\n")[0].rstrip(".")
+    else:
+        answer = numbers[-1] if numbers else ""
+    if not answer or len(answer) > LONGEST:
+        return False
+    cleaned = clean(answer)
+    return _close(cleaned, gold, relative=0.0, absolute=1e-3) or _same(cleaned, clean(gold), checker)
+
+
+def _close(answer: str, gold: str, relative: float, absolute: float) -> bool:
+    if len(answer) > LONGEST:
+        return False
+    numbers = rational(answer.replace(",", "").strip().removesuffix("%").removesuffix("\\")), rational(clean(gold))
+    if None in numbers:
+        return False
+    found, right = map(float, numbers)
+    found = found / 100 if answer.endswith("%") else found
+    return any(isclose(found, right * times, rel_tol=relative, abs_tol=absolute) for times in (0.01, 1, 100))
+
+
+def _same(answer: str, gold: str, checker: Checker) -> bool:
+    if answer == gold:
+        return True
+    if not answer or len(answer) > LONGEST or form(answer).exact:
+        return False
+    return checker.compare([(answer, gold)]) == ["equal"]
