@@ -100,8 +100,8 @@ RECORDS = {
 }
 EXPECTED = {
     gsm8k: ("1,006", "2*3 = 6\n#### 1,006", "2*3 = 6\n#### 1,006"),
-    gsm_plus: ("unanswerable", "Unknown.\n#### None", None),
-    math500: ("\\frac12", "So \\boxed{\\frac12}.", None),
+    gsm_plus: ("unanswerable", "Unknown.\n#### None", "Unknown.\n#### None"),
+    math500: ("\\frac12", "So \\boxed{\\frac12}.", "So \\boxed{\\frac12}."),
 }
 
 

@@ -40,6 +40,7 @@ CHAINS = [
     ("the answer is 4. No, the answer is 5. We had 9 apples.", None, "5"),
     ("The answer is \\(\\sqrt{2}\\) metres", None, "\\sqrt{2}"),
     ("The answer is:\n\n5", None, "5"),
+    ("So it is 2.\n\n# Answer\n\n\\frac{1}{3}", None, "\\frac{1}{3}"),
     ("The answer is 2 + 3 = 5 apples", None, "5"),
     ("The answer is Evelyn.", None, "Evelyn"),
     ("The answer is None", None, "None"),

@@ -55,4 +55,5 @@ def _questions(path: Path) -> Iterator[Question]:
         gold = UNANSWERABLE if answer.strip() == "None" else answer.strip()
         if gold != UNANSWERABLE and rational(clean_answer(gold)) is None:
             raise StepladderError(f"{where}: the answer must be a number or None, got {answer[:40]!r}")
-        yield Question(NAME, {"question": clean(question)}, (), gold, solution=solution.strip())
+        chain = solution.strip()
+        yield Question(NAME, {"question": clean(question)}, (), gold, solution=chain, demonstration=chain)

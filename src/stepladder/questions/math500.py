@@ -52,4 +52,5 @@ def _questions(path: Path) -> Iterator[Question]:
         problem, solution, answer = texts(record, ("problem", "solution", "answer"), where)
         if not 0 < len(answer.strip()) <= LONGEST:
             raise StepladderError(f"{where}: the answer must have 1 to {LONGEST} characters, got {len(answer.strip())}")
-        yield Question(NAME, {"question": clean(problem)}, (), answer.strip(), solution=solution.strip())
+        chain = solution.strip()
+        yield Question(NAME, {"question": clean(problem)}, (), answer.strip(), solution=chain, demonstration=chain)

@@ -9,7 +9,9 @@ from stepladder.questions.mathematics.rationals import SCALES, WHOLE
 _MARK = "####"
 _BOX = re.compile(r"\\(?:boxed|fbox)\s*\{")
 _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
-_STATED = re.compile(r"answer\s*(?:is|are|was|:|=)\s*(?:\*\*)?\s*:?\s*(?:\*\*)?", re.IGNORECASE)
+_STATED = re.compile(
+    r"answer\s*(?:is|are|was|:|=)\s*(?:\*\*)?\s*:?\s*(?:\*\*)?|^#+ *answer *\n", re.IGNORECASE | re.MULTILINE
+)
 _SENTENCE_END = re.compile(r"\.(?=\s|\*|$)|\n|;\s")
 _MATHEMATICS = re.compile(r"\$\$?([^$\n]+?)\$\$?|\\\((.+?)\\\)|\\\[(.+?)\\\]")
 # A sign belongs to the number when nothing before it could be the left side of a difference.
@@ -21,10 +23,10 @@ _NUMBER = re.compile(rf"{_SIGN}{_UNSIGNED}(?:\s(?:{'|'.join(SCALES)})\b)?", re.I
 def extract_answer(text: str, strict: bool = False) -> str | None:
     """The answer of a chain; None when it states none, or none of at most ``LONGEST`` characters.
 
-    The strict rule wants a mark: "#### answer" as the last line, or the last \\boxed{...} of the text, with its braces
-    closed; of two marks the later one. The flexible rule takes the last "####" or closed box anywhere; without one the
-    text after the last "the answer is" up to the end of the sentence, of which the mathematics between dollar signs
-    or the only number is the answer; without that the last number.
+    The strict rule wants a mark: "#### answer" on the last line, or the last \\boxed{...} of the text, with its braces
+    closed; the last line's mark goes before. The flexible rule takes the later of the last "####" and the last closed
+    box; without them what follows the last "the answer is" or "# Answer" up to the end of the sentence, of which the
+    mathematics between dollar signs or the only number is the answer; without that the last number.
 
     Args:
         text: what the policy generated, without the prompt; of any length.
