@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A whole Slurm cluster on one machine, for the tests: controller, accounting on MariaDB, and two nodes of four GPUs each.
+# A whole Slurm cluster on one machine, for the tests: controller, accounting on MariaDB, and three nodes of four GPUs each.
 #
 #   tests/slurm/cluster.sh up               start what does not run yet
 #   tests/slurm/cluster.sh down             stop what it started, by its own process ids, and delete the run folder
@@ -14,17 +14,18 @@
 set -euo pipefail
 
 RUN=${SLURM_TEST_DIR:-${TMPDIR:-/tmp}/stepladder-slurm}
-PORT=${SLURM_TEST_PORT:-26817}            # this one and the next four
-NODES=(node1 node2)
+PORT=${SLURM_TEST_PORT:-26817}            # this one and the next five
+NODES=(node1 node2 node3)
 CPUS=8
 MEMORY=20000                              # MB a node
 LINK=/etc/slurm/slurm.conf
 export SLURM_CONF=$RUN/slurm.conf
 export PATH=$PATH:/usr/sbin:/usr/local/sbin
 
-runs() { # NAME: is the process that its pid file names alive, and still that program?
-    local pid
-    pid=$(cat "$RUN/pid/$1" 2>/dev/null) && [ -n "$pid" ] && [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = "${1%%.*}" ]
+runs() { # NAME: does the process that its pid file names live, and is it still that program?
+    local pid program state
+    pid=$(cat "$RUN/pid/$1" 2>/dev/null) && read -r _ program state _ 2>/dev/null <"/proc/$pid/stat" || return 1
+    [ "$program" = "(${1%%.*})" ] && [ "$state" != Z ]
 }
 
 start() { # NAME COMMAND...: a daemon in the foreground of its own session, with its pid in a file
@@ -100,7 +101,7 @@ AccountingStorageType=accounting_storage/slurmdbd
 AccountingStorageHost=127.0.0.1
 AccountingStoragePort=$((PORT + 1))
 AccountingStoragePass=$RUN/munge.socket
-AccountingStorageTRES=gres/gpu
+AccountingStorageTRES=gres/gpu,gres/gpu:a100
 AccountingStorageEnforce=associations
 AccountingStoreFlags=job_comment
 PreemptType=preempt/partition_prio
@@ -123,7 +124,7 @@ CONF
         done
         echo "NodeName=$node Name=gpu Type=a100 File=$RUN/gpu/$node.[0-3]" >>"$RUN/gres.conf"
         echo "NodeName=$node NodeHostname=localhost NodeAddr=127.0.0.1 Port=$((PORT + 2 + at)) CPUs=$CPUS" \
-            "RealMemory=$MEMORY Gres=gpu:a100:4 State=UNKNOWN" >>"$SLURM_CONF"
+            "RealMemory=$MEMORY Gres=gpu:a100:4 Feature=$node Weight=$(((at + 1) % 3 + 1)) State=UNKNOWN" >>"$SLURM_CONF"
     done
     cat >>"$SLURM_CONF" <<CONF
 PartitionName=gpu Nodes=ALL Default=YES MaxTime=1-00:00:00 PriorityTier=2 PreemptMode=off
@@ -179,8 +180,26 @@ up() {
 
     start slurmctld slurmctld -D
     local node
-    for node in "${NODES[@]}"; do start "slurmd.$node" slurmd -D -N "$node"; done
+    for node in "${NODES[@]}"; do start_node "$node"; done
     wait_for "the nodes" ready
+}
+
+start_node() { # NODE: its daemon, at work in its own folder, by which all that it starts is known
+    start "slurmd.$1" env --chdir="$RUN/spool/$1" slurmd -D -N "$1"
+}
+
+kill_node() { # NODE: the daemon and all that runs under it, as when a machine loses power
+    local process pids
+    while true; do
+        pids=()
+        for process in /proc/[0-9]*; do
+            if [ "$(readlink "$process/cwd")" = "$RUN/spool/$1" ] || grep -qzx "SLURMD_NODENAME=$1" "$process/environ"; then
+                pids+=("${process#/proc/}")
+            fi
+        done 2>/dev/null
+        [ ${#pids[@]} -gt 0 ] || return 0
+        kill -KILL "${pids[@]}" 2>/dev/null || true
+    done
 }
 
 ready() { # every node is there and can take jobs
@@ -199,7 +218,7 @@ case ${1:-} in
     up) up ;;
     down) down ;;
     status) timeout 10 sinfo -N -o "%N %T %C %G %m" ;;
-    node-up) start "slurmd.$2" slurmd -D -N "$2" ;;
-    node-down) stop "slurmd.$2" ;;
+    node-up) start_node "$2" ;;
+    node-down) kill_node "$2" ;;
     *) sed -n '4,8s/^# *//p' "$0" && exit 2 ;;
 esac
