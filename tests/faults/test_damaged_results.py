@@ -1,5 +1,7 @@
 """A result that is damaged or gone: one line names it, nothing else is touched, and the next run makes it as it was."""
 
+import shutil
+
 import pytest
 from scene import STUDY, attempt, copy_of, ends, follow, state, the_line, untouched
 
@@ -35,9 +37,10 @@ def test_a_damaged_result_is_named_and_made_anew(finished, tmp_path, case):
 
 def test_a_result_that_is_gone_is_made_anew_with_what_follows(finished, tmp_path):
     results = copy_of(finished, tmp_path)
-    (results / STUDY / "pairs/random/seed0/reference.parquet").unlink()
+    folder = results / STUDY / "pairs/random/seed0"
+    shutil.rmtree(folder)
     before = state(results)
-    ends(results, finished)
+    ends(results, finished, "tables", str(folder / "metrics.json"))
     untouched(before, state(results), "dpo_random", "random", "tables/main")
-    whole = finished / STUDY / "pairs/random/seed0/reference.parquet"
-    assert (results / STUDY / "pairs/random/seed0/reference.parquet").read_bytes() == whole.read_bytes()
+    for name in ("pairs.parquet", "reference.parquet"):
+        assert (folder / name).read_bytes() == (finished / STUDY / "pairs/random/seed0" / name).read_bytes()

@@ -4,6 +4,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -23,8 +24,8 @@ def same(results: Path, finished: Path, file: str) -> None:
 def command_of(results: Path, target: Path) -> str:
     """The command of the job that makes a file, as Snakemake would run it."""
     said = run(results, TINY, str(target), "--dry-run", "--printshellcmds", "--quiet", "host")
-    (found,) = re.findall(r"^ *(\S+ workflow/scripts/.*?) 2>&1", said, re.MULTILINE | re.DOTALL)
-    return " ".join(found.split())
+    (found,) = re.findall(r"^Shell command: python (.*?) 2>&1", said, re.MULTILINE)
+    return f"{sys.executable} {found}"
 
 
 @pytest.mark.parametrize("damage", ["cut short", "missing"])

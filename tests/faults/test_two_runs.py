@@ -1,6 +1,7 @@
 """Two runs on one results folder: the second is refused in one line. A killed run leaves no lock that matters."""
 
 import os
+import shutil
 import signal
 
 import pytest
@@ -8,7 +9,8 @@ from scene import STUDY, attempt, copy_of, ends, kill, start, state, the_line, u
 
 from graph import ROOT, planned, same_tables
 
-PLACE = ("policies/dpo_random/seed0/history.jsonl", "dpo_random", "tables/main")
+LOG = "logs/evaluations/dpo_random.seed0.job.log"
+NODES = ("evaluations/dpo_random", "tables/main")
 
 
 @pytest.fixture
@@ -23,15 +25,17 @@ def project(tmp_path):
 
 @pytest.fixture
 def results(finished, tmp_path):
-    """Results that lack a policy, and so its evaluation and the table."""
+    """Results that lack an evaluation and the table."""
     folder = copy_of(finished, tmp_path)
-    (folder / STUDY / PLACE[0]).unlink()
-    (folder / STUDY / "logs/policies/dpo_random.seed0.job.log").unlink()
+    for node in NODES:
+        shutil.rmtree(folder / STUDY / node)
+    (folder / STUDY / LOG).unlink()
     return folder
 
 
 def at_work(results):
-    return (results / STUDY / "logs/policies/dpo_random.seed0.job.log").is_file
+    """Whether the evaluation has begun."""
+    return (results / STUDY / LOG).is_file
 
 
 def test_a_second_run_is_refused_however_it_is_started(finished, results, project):
@@ -44,7 +48,7 @@ def test_a_second_run_is_refused_however_it_is_started(finished, results, projec
     said, _ = first.communicate(timeout=300)
     assert first.returncode == 0, said[-4000:]
     same_tables(results, finished)
-    untouched(before, state(results), *PLACE[1:])
+    untouched(before, state(results), *NODES)
 
 
 def test_a_stale_lock_of_snakemake_is_explained_and_stops_no_make(finished, results, project):
@@ -58,7 +62,7 @@ def test_a_stale_lock_of_snakemake_is_explained_and_stops_no_make(finished, resu
     assert attempt(results, "tables", "--unlock", cwd=project, lock=True).returncode == 0
     again = attempt(results, "tables", "--dry-run", cwd=project, lock=True)
     assert again.returncode == 0 and planned(again.stdout) == {}
-    untouched(before, state(results), *PLACE[1:])
+    untouched(before, state(results), *NODES)
 
 
 def test_jobs_that_outlive_their_run(finished, results):
@@ -70,4 +74,4 @@ def test_jobs_that_outlive_their_run(finished, results):
     killed.wait(30)
     ends(results, finished)
     kill(killed)
-    untouched(before, state(results), *PLACE[1:])
+    untouched(before, state(results), *NODES)
