@@ -32,9 +32,7 @@ def variants(jobs: int, seeds: int) -> dict:
     return {
         "seeds": seeds,
         "policies": {name: {"method": "dpo", "from": "sft", "pairs": ["outcome"]} for name in names},
-        "evaluations": {
-            name: {"policy": name, "questions": "six", "split": "test", "samples": 0} for name in [*names, "sft"]
-        },
+        "evaluations": {name: {"policy": name, "questions": "six", "split": "test", "samples": 0} for name in names},
         "tables": {
             f"table_{start}": {
                 "title": "Variants",
@@ -57,20 +55,30 @@ def measure(title: str, files: list[Path], settings: list[str]) -> None:
     read = time.perf_counter() - started
     command = [str(Path(sys.executable).parent / "snakemake"), "--dry-run", "--nolock", "--quiet", "rules"]
     command += ["--profile", "profiles/slurm", "--configfile", *map(str, files), "--config", *settings]
-    started = time.perf_counter()
+    before, started = _processor_seconds(), time.perf_counter()
     done = subprocess.run(command, capture_output=True, text=True)
     planned = time.perf_counter() - started
     total = re.search(r"^total\s+(\d+)", done.stdout, re.MULTILINE)
     if done.returncode or not total:
         sys.exit(done.stdout[-2000:] + done.stderr[-2000:])
+    processor = _processor_seconds() - before
     # Linux counts in KiB, and the largest child so far: lines come in the order of their size.
     memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
-    print(f"{title:34} {len(study.nodes):6} {total[1]:>6} {read:8.2f} {planned:8.1f} {memory:6}", flush=True)
+    print(
+        f"{title:34} {len(study.nodes):6} {total[1]:>6} {read:8.2f} {planned:8.1f} {processor:8.1f} {memory:6}",
+        flush=True,
+    )
+
+
+def _processor_seconds() -> float:
+    """Of all children so far: what a run costs on a machine that has other work, too."""
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return spent.ru_utime + spent.ru_stime
 
 
 def main() -> None:
     os.chdir(ROOT)
-    print(f"{'study':34} {'nodes':>6} {'jobs':>6} {'read s':>8} {'plan s':>8} {'MB':>6}")
+    print(f"{'study':34} {'nodes':>6} {'jobs':>6} {'read s':>8} {'plan s':>8} {'CPU s':>8} {'MB':>6}")
     with tempfile.TemporaryDirectory() as folder:
         results = f"results={folder}/results"
         for file in sorted(Path("config/studies").glob("*.yaml")) if DATA.is_dir() else []:

@@ -7,7 +7,7 @@ from stepladder.study.canonical import canonical_json
 from stepladder.study.faults import StudyFaults
 from stepladder.study.graph import build
 from stepladder.study.load import Sources
-from stepladder.study.resources import RESOURCES, work_seconds
+from stepladder.study.resources import work_seconds
 
 try:
     study = build(config, Sources(Path(file) for file in workflow.configfiles))
@@ -19,7 +19,7 @@ except StudyFaults as faults:
 # Without conda, jobs run in the environment that Snakemake itself runs in, whether or not it is activated. Threads that
 # wait must not spin: on a busy machine that costs ten times the speed.
 own = "" if workflow.deployment_settings.deployment_method else f"{Path(sys.executable).parent}:"
-# A job's time counts from here, before Python and its libraries are loaded.
+# A job's time counts from its shell's start, before Python and its libraries are loaded.
 started = "STEPLADDER_STARTED=$(date +%s)"
 shell.prefix(f"export PATH={quote(own)}$PATH OMP_WAIT_POLICY=PASSIVE {started}; set -euo pipefail; ")
 
@@ -38,9 +38,14 @@ def one_of(names):
     return "|".join(names) or "(?!)"
 
 
+def folder_of(stage):
+    """Path pattern of the folder that a stage's job writes."""
+    return study.folder(stage, "{name}", "{seed}")
+
+
 def output_of(stage, file):
-    """Path pattern of a file that a stage's job writes."""
-    return f"{study.folder(stage, '{name}', '{seed}')}/{file}"
+    """Path pattern of a file in it."""
+    return f"{folder_of(stage)}/{file}"
 
 
 def shards_of(stage, ending):
@@ -74,18 +79,20 @@ def launcher_of(stage):
     return lambda wildcards: study.launcher(stage, wildcards.name)
 
 
-def threads_for(work, stage=None):
+def asked_by(work, stage, method):
+    """What jobs ask for, by name: values, and functions where a stage's nodes or a job's attempts differ."""
+    ask = lambda name: lambda wildcards, attempt: study.request(work, stage, wildcards.get("name"), attempt).get(name)
+    return {name: ask(name) if value is None else value for name, value in study.requests(work, stage, method).items()}
+
+
+def threads_for(work, stage=None, method=None):
     """Threads of a stage's jobs of one kind of work, at this scale."""
-    return lambda wildcards: study.request(work, stage, wildcards.get("name"))["threads"]
+    return asked_by(work, stage, method)["threads"]
 
 
-def resources_for(work, stage=None):
-    """Resources of a stage's jobs of one kind of work: they grow with the node's model and with every attempt."""
-
-    def asked_for(resource):
-        return lambda wildcards, attempt: study.request(work, stage, wildcards.get("name"), attempt).get(resource)
-
-    return {resource: asked_for(resource) for resource in RESOURCES}
+def resources_for(work, stage=None, method=None):
+    """Their resources: memory and time grow with the node's model and with every attempt."""
+    return {name: value for name, value in asked_by(work, stage, method).items() if name != "threads"}
 
 
 def seconds_of(wildcards, resources):

@@ -14,12 +14,12 @@ rule policies_pretrain:
         name=one_of(study.names("policies", "pretrain")),
     conda:
         "../envs/stepladder.yaml"
-    threads: threads_for("train", "policies")
+    threads: threads_for("train", "policies", "pretrain")
     resources:
-        **resources_for("train", "policies"),
+        **resources_for("train", "policies", "pretrain"),
     params:
         job=job_of("policies"),
-        folder=subpath(output.metrics, parent=True),
+        folder=folder_of("policies"),
         checkpoint=checkpoint_of("policies"),
         launch=launcher_of("policies"),
         seconds=seconds_of,
@@ -44,12 +44,12 @@ rule policies_sft:
         name=one_of(study.names("policies", "sft")),
     conda:
         "../envs/stepladder.yaml"
-    threads: threads_for("train", "policies")
+    threads: threads_for("train", "policies", "sft")
     resources:
-        **resources_for("train", "policies"),
+        **resources_for("train", "policies", "sft"),
     params:
         job=job_of("policies"),
-        folder=subpath(output.metrics, parent=True),
+        folder=folder_of("policies"),
         checkpoint=checkpoint_of("policies"),
         launch=launcher_of("policies"),
         seconds=seconds_of,
@@ -75,12 +75,12 @@ rule policies_dpo:
     priority: 1
     conda:
         "../envs/stepladder.yaml"
-    threads: threads_for("train", "policies")
+    threads: threads_for("train", "policies", "dpo")
     resources:
-        **resources_for("train", "policies"),
+        **resources_for("train", "policies", "dpo"),
     params:
         job=job_of("policies"),
-        folder=subpath(output.metrics, parent=True),
+        folder=folder_of("policies"),
         checkpoint=checkpoint_of("policies"),
         launch=launcher_of("policies"),
         seconds=seconds_of,
@@ -106,12 +106,12 @@ rule policies_ppo:
     priority: 2
     conda:
         "../envs/stepladder.yaml"
-    threads: threads_for("reinforce", "policies")
+    threads: threads_for("reinforce", "policies", "ppo")
     resources:
-        **resources_for("reinforce", "policies"),
+        **resources_for("reinforce", "policies", "ppo"),
     params:
         job=job_of("policies"),
-        folder=subpath(output.metrics, parent=True),
+        folder=folder_of("policies"),
         checkpoint=checkpoint_of("policies"),
         launch=launcher_of("policies"),
         seconds=seconds_of,

@@ -2,27 +2,25 @@
 
 from collections.abc import Mapping
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from stepladder.study.canonical import canonical_json
 from stepladder.study.checks import (
-    LOCAL_FILES,
     cycles,
     faults_across_nodes,
     faults_of_settings,
     in_order,
-    reported_file,
     unknown_references,
 )
 from stepladder.study.faults import StudyFaults
+from stepladder.study.inputs import inputs
 from stepladder.study.jobs import job_texts, lineages
 from stepladder.study.load import Sources, without_nulls
 from stepladder.study.nodes import Key, Nodes, as_written, read_nodes, read_settings, unknown_keys
-from stepladder.study.resources import launcher, request, training_work
+from stepladder.study.resources import REQUESTED, launcher, request, training_work
 from stepladder.study.settings import Resources, Settings, Work
 from stepladder.study.sizes import billions_of
-from stepladder.study.specs import SEEDLESS_STAGES, Questions
+from stepladder.study.specs import SEEDLESS_STAGES
 
 ARTEFACTS = {
     "questions": "questions.parquet",
@@ -103,17 +101,28 @@ class Study:
         """Where a job keeps unfinished work: outside its outputs, under a key of all that it is made from."""
         return f"{self.root}/checkpoints/{stage}-{name}-seed{seed}-{self.lineage(stage, name)}"
 
-    def request(self, work: Work, stage: str, name: str, attempt: int = 1) -> Mapping[str, int | str]:
-        """What one job of a node asks of the machine or the cluster, by the names of :data:`resources.RESOURCES`.
+    def request(self, work: Work, stage: str | None, name: str | None, attempt: int = 1) -> Mapping[str, int | str]:
+        """What one job of a node asks of the machine or the cluster, by the names of :data:`resources.REQUESTED`.
 
         Args:
-            work: kind of the rule's work; a training of no steps asks for light work only.
+            work: kind of the rule's work. Light work asks for the same whatever the node, and a training of no steps is
+                light.
             attempt: from 1.
         """
         if work == "train" and stage in ("policies", "prms"):
             work = training_work(self.nodes[stage, name])
         billions = 0.0 if work == "light" else self._billions[stage, name]
         return request(work, self.settings.scale, billions, attempt)
+
+    def requests(self, work: Work, stage: str | None, method: str | None = None) -> dict[str, int | str | None]:
+        """What the jobs of a stage's nodes ask for; None where that differs between nodes or between attempts.
+
+        Snakemake calls a function for every job and every resource that is one, so most should be none.
+        """
+        names = self.names(stage, method) if stage else [None]
+        asked = [self.request(work, stage, name, attempt) for name in names for attempt in (1, 2)]
+        values = {name: {each.get(name) for each in asked} for name in REQUESTED}
+        return {name: min(each) if len(each) == 1 else None for name, each in values.items() if each != {None}}
 
     @cached_property
     def _billions(self) -> dict[Key, float]:
@@ -147,82 +156,7 @@ class Study:
 
     def inputs(self, stage: str, name: str, seed: int | str) -> dict[str, str | list[str]]:
         """What the node's job reads, by the names that its rule gives to its inputs."""
-        spec = self.spec(stage, name)
-
-        def at(other: str, its_name: str) -> str:
-            return self.artefact(other, its_name, seed)
-
-        match stage:
-            case "questions":
-                return {"files": self._local_files(spec)}
-            case "models":
-                return {"files": self._checkpoint_files(spec)}
-            case "policies":
-                return self._policy_inputs(spec, at)
-            case "trajectories":
-                return {"policy": at("policies", spec.policy), "questions": at("questions", spec.questions)}
-            case "labels":
-                trajectories = self.spec("trajectories", spec.trajectories)
-                return {
-                    "policy": at("policies", spec.policy),
-                    "trajectories": at("trajectories", spec.trajectories),
-                    "questions": at("questions", trajectories.questions),
-                }
-            case "prms":
-                labels = self.spec("labels", spec.labels)
-                return {
-                    "backbone": at("policies", spec.backbone),
-                    "labels": at("labels", spec.labels),
-                    "trajectories": at("trajectories", labels.trajectories),
-                }
-            case "scores":
-                return {"prm": at("prms", spec.prm), "trajectories": at("trajectories", spec.trajectories)}
-            case "rewards":
-                scores = self.spec("scores", spec.scores)
-                return {
-                    "scores": at("scores", spec.scores),
-                    "trajectories": at("trajectories", scores.trajectories),
-                }
-            case "pairs":
-                rewards = self.spec("rewards", spec.rewards)
-                trajectories = self.spec("scores", rewards.scores).trajectories
-                return {"rewards": at("rewards", spec.rewards), "trajectories": at("trajectories", trajectories)}
-            case "evaluations":
-                return {
-                    "policy": at("policies", spec.policy),
-                    "questions": at("questions", spec.questions),
-                    "prms": [at("prms", prm) for prm in spec.prms],
-                }
-            case _:
-                evaluations = dict.fromkeys(row.evaluation for row in spec.rows)
-                jobs = [(evaluation, each) for evaluation in evaluations for each in self.settings.seeds]
-                return {
-                    "answers": [self.artefact("evaluations", *job) for job in jobs],
-                    # Beside the answers, and read with them: which evaluation and seed they are of.
-                    "metrics": [f"{self.folder('evaluations', *job)}/metrics.json" for job in jobs],
-                    "reported": [reported_file(spec.reported)] if spec.reported else [],
-                }
-
-    def _local_files(self, spec: Questions) -> list[str]:
-        if spec.source != "local":
-            return []
-        return [f"{self.settings.data_dir}/{file}" for dataset in spec.sets for file in LOCAL_FILES[dataset]]
-
-    def _checkpoint_files(self, spec: Any) -> list[str]:
-        return [f"{self.settings.models_dir}/{spec.folder}/config.json"] if spec.source == "local" else []
-
-    def _policy_inputs(self, spec: Any, at: Any) -> dict[str, str | list[str]]:
-        if spec.method == "pretrain":
-            return {"start": at("models", spec.model)}
-        start = {"start": at("policies", spec.start)}
-        if spec.method == "dpo":
-            pairs = [at("pairs", name) for name in spec.pairs]
-            return start | {"pairs": pairs, "reference": [str(Path(p).parent / "reference.parquet") for p in pairs]}
-        questions = start | {"questions": at("questions", spec.questions)}
-        if spec.method == "sft":
-            return questions
-        prm = self.spec("scores", self.spec("rewards", spec.rewards).scores).prm
-        return questions | {"prm": at("prms", prm)}
+        return inputs(self.nodes[stage, name], self.nodes, self.settings, self.artefact, seed)
 
 
 def build(config: dict[str, Any], sources: Sources) -> Study:

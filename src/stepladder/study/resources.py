@@ -8,7 +8,7 @@ from stepladder.study.settings import Resources, Scale, Work
 from stepladder.study.specs import Pretrain, Sft
 
 # What a rule may ask for; a job leaves out what it has no use for.
-RESOURCES = ("mem_mb", "runtime", "gpu", "gpu_model", "tasks_per_gpu", "nodes", "tasks", "mpi", "gres")
+REQUESTED = ("threads", "mem_mb", "runtime", "gpu", "gpu_model", "tasks_per_gpu", "nodes", "tasks", "mpi", "gres")
 # Seconds of a job's time that are not for work: Snakemake starts before it, a checkpoint may be written after it.
 _LEAST_MARGIN, _MOST_MARGIN, _MARGIN = 30, 900, 0.1
 

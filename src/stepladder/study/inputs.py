@@ -1,0 +1,100 @@
+"""What the job of a node reads: the artefacts of the nodes that it names, and files from outside the study."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from stepladder.study.checks import LOCAL_FILES, reported_file
+from stepladder.study.nodes import Node, Nodes
+from stepladder.study.settings import Settings
+from stepladder.study.specs import Questions
+
+
+def inputs(
+    node: Node, nodes: Nodes, settings: Settings, artefact: Callable[[str, str, int | str], str], seed: int | str
+) -> dict[str, str | list[str]]:
+    """The paths by the names that the node's rule gives to its inputs.
+
+    Args:
+        artefact: path of the file or folder that other nodes read, by stage, name and seed.
+        seed: of the job; a table is made from all seeds.
+    """
+    spec = node.spec
+
+    def at(other: str, its_name: str) -> str:
+        return artefact(other, its_name, seed)
+
+    match node.stage:
+        case "questions":
+            return {"files": _local_files(spec, settings)}
+        case "models":
+            return {"files": _checkpoint_files(spec, settings)}
+        case "policies":
+            return _policy_inputs(spec, nodes, at)
+        case "trajectories":
+            return {"policy": at("policies", spec.policy), "questions": at("questions", spec.questions)}
+        case "labels":
+            trajectories = nodes["trajectories", spec.trajectories].spec
+            return {
+                "policy": at("policies", spec.policy),
+                "trajectories": at("trajectories", spec.trajectories),
+                "questions": at("questions", trajectories.questions),
+            }
+        case "prms":
+            labels = nodes["labels", spec.labels].spec
+            return {
+                "backbone": at("policies", spec.backbone),
+                "labels": at("labels", spec.labels),
+                "trajectories": at("trajectories", labels.trajectories),
+            }
+        case "scores":
+            return {"prm": at("prms", spec.prm), "trajectories": at("trajectories", spec.trajectories)}
+        case "rewards":
+            scores = nodes["scores", spec.scores].spec
+            return {
+                "scores": at("scores", spec.scores),
+                "trajectories": at("trajectories", scores.trajectories),
+            }
+        case "pairs":
+            rewards = nodes["rewards", spec.rewards].spec
+            trajectories = nodes["scores", rewards.scores].spec.trajectories
+            return {"rewards": at("rewards", spec.rewards), "trajectories": at("trajectories", trajectories)}
+        case "evaluations":
+            return {
+                "policy": at("policies", spec.policy),
+                "questions": at("questions", spec.questions),
+                "prms": [at("prms", prm) for prm in spec.prms],
+            }
+        case _:
+            evaluations = dict.fromkeys(row.evaluation for row in spec.rows)
+            answers = [artefact("evaluations", each, seed) for each in evaluations for seed in settings.seeds]
+            return {
+                "answers": answers,
+                # Beside the answers, and read with them: which evaluation and seed they are of.
+                "metrics": [str(Path(path).parent / "metrics.json") for path in answers],
+                "reported": [reported_file(spec.reported)] if spec.reported else [],
+            }
+
+
+def _local_files(spec: Questions, settings: Settings) -> list[str]:
+    if spec.source != "local":
+        return []
+    return [f"{settings.data_dir}/{file}" for dataset in spec.sets for file in LOCAL_FILES[dataset]]
+
+
+def _checkpoint_files(spec: Any, settings: Settings) -> list[str]:
+    return [f"{settings.models_dir}/{spec.folder}/config.json"] if spec.source == "local" else []
+
+
+def _policy_inputs(spec: Any, nodes: Nodes, at: Callable[[str, str], str]) -> dict[str, str | list[str]]:
+    if spec.method == "pretrain":
+        return {"start": at("models", spec.model)}
+    start = {"start": at("policies", spec.start)}
+    if spec.method == "dpo":
+        pairs = [at("pairs", name) for name in spec.pairs]
+        return start | {"pairs": pairs, "reference": [str(Path(p).parent / "reference.parquet") for p in pairs]}
+    questions = start | {"questions": at("questions", spec.questions)}
+    if spec.method == "sft":
+        return questions
+    prm = nodes["scores", nodes["rewards", spec.rewards].spec.scores].spec.prm
+    return questions | {"prm": at("prms", prm)}
