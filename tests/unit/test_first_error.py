@@ -69,8 +69,8 @@ def test_an_accuracy_over_nothing_is_no_number():
 def test_the_threshold_lies_in_the_middle_of_the_widest_best_gap():
     # All four are right for a threshold in (0.5, 0.6]; no other gap is as good.
     assert fit_threshold(pad_steps(SCORES), GOLD) == pytest.approx(0.55)
-    # Right for any threshold in (-3, -1] and in (-1, 4]: the second is the wider one.
-    assert fit_threshold([[4.0, 5.0], [4.0, -3.0], [5.0, -1.0]], [-1, 1, -1]) == pytest.approx(-2.0)
+    # In (-3, -2.5] one of two errors and both others are right, in (1, 2] both errors and one: as good, and wider.
+    assert fit_threshold([[-3.0], [1.0], [2.0], [-2.5]], [0, 0, -1, -1]) == pytest.approx(1.5)
     assert fit_threshold([[4.0], [-3.0]], [-1, 0]) == pytest.approx(0.5)
 
 

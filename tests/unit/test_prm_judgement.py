@@ -31,6 +31,8 @@ def test_the_oracle_is_the_ceiling_of_every_measure():
     assert judged["step_auc"] == judged["order_accuracy"] == judged["unfinished_step_auc"] == 1.0
     assert judged["calibration_error"] == pytest.approx(0.0, abs=1e-5)
     assert judged["first_error"]["f1"] == {"estimate": 1.0, "low": 1.0, "high": 1.0}
+    shifted = [[score + 3 for score in steps] for steps in reference_step_scores("oracle", rows, 0)]
+    assert judge_scores(shifted, rows)["first_error"]["f1"]["estimate"] == 1.0
     assert judged["score_gap"] > 0 and judged["share_wrong_below_zero"] == 1.0
 
 
