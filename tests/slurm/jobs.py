@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -18,7 +19,7 @@ GPU = [*TINY, Path(__file__).with_name("gpu.yaml")]
 SOON = ("--jobs", "3", "--latency-wait", "20", "--slurm-init-seconds-before-status-checks", "4")
 SECONDS = 420
 
-_FIELDS = ["JobIDRaw", "State", "Comment", "AllocTRES", "TimelimitRaw", "NodeList"]
+_FIELDS = ["JobIDRaw", "State", "Comment", "AllocTRES", "TimelimitRaw", "Partition", "NodeList"]
 Found = TypeVar("Found")
 
 
@@ -108,6 +109,12 @@ class Run:
         path = re.search(rf"SLURM jobid {job} \(log: (\S+)\)", self.said())
         assert path, self.said()
         return Path(path[1]).read_text()
+
+
+def copy_nodes(finished: Path, results: Path, *nodes: str) -> None:
+    """Copies what some nodes of the quickstart left, with its times."""
+    for node in nodes:
+        shutil.copytree(finished / "quickstart" / node, results / "quickstart" / node)
 
 
 @contextmanager

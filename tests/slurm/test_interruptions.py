@@ -5,7 +5,6 @@ time, each to a run of its own, since most of that time is spent waiting for Slu
 """
 
 import os
-import shutil
 import signal
 import subprocess
 import time
@@ -15,12 +14,11 @@ from pathlib import Path
 
 import pytest
 import yaml
-from jobs import GPU, Process, Run, started, wait_for
+from jobs import GPU, Process, Run, copy_nodes, started, wait_for
 
 from graph import ROOT
 
 SFT = Path("quickstart/policies/sft/seed0")
-MADE_FROM = ["questions", "models", "policies/base"]
 RESULT = ["checkpoint/model.safetensors", "history.jsonl"]
 
 
@@ -102,8 +100,7 @@ def interrupted(finished, tmp_path_factory) -> dict[str, Future]:
     def undergo(name: str) -> Run:
         interrupt, first, partition, nodes = INTERRUPTIONS[name]
         folder = tmp_path_factory.mktemp("interrupted")
-        for made in MADE_FROM:
-            shutil.copytree(finished / "quickstart" / made, folder / "results/quickstart" / made)
+        copy_nodes(finished, folder / "results", "questions", "models", "policies/base")
         file = folder / "first.yaml"
         file.write_text(yaml.safe_dump({"scale": {"resources": {"train": first}}}))
         defaults = [f"slurm_partition={partition}", "slurm_account=default", "tasks_per_gpu=0", f"constraint={nodes}"]
