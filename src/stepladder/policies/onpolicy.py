@@ -1,7 +1,6 @@
 """Proximal policy optimisation with a critic and a terminal reward: sample, reward, advantages, update, repeat."""
 
 import math
-import time
 from collections.abc import Sequence
 from statistics import fmean
 from typing import Any
@@ -24,7 +23,7 @@ from stepladder.rewards.model import load_prm
 from stepladder.study.specs import Ppo
 from stepladder.training.batches import plan_batches
 from stepladder.training.sequences import collate, first_target
-from stepladder.training.trainer import CHECKPOINT_SECONDS, Trainer
+from stepladder.training.trainer import CHECKPOINT_KEPT, Trainer
 
 # Of a GPU's memory, for the sampler's weights and cache; the rest is the trainer's, which shares the device.
 ENGINE_MEMORY = 0.3
@@ -57,36 +56,40 @@ def train_ppo(job: Job, questions: Sequence[dict[str, Any]], counts: Counts) -> 
 
     kept = trainer.load_checkpoint(job.checkpoint) or {"iteration": 0}
     bar = Progress(f"{job.node} seed {job.seed}", spec.iterations, "iterations", kept["iteration"])
-    started = saved = time.monotonic()
+    budget = job.budget()
     for iteration in range(kept["iteration"], spec.iterations):
-        engine.swap_weights(trainer.bare_model.policy.state_dict().items())
-        chosen = questions_of_iteration(job, questions, iteration)
-        own = sampler.sample(chosen[trainer.rank :: trainer.ranks])
-        episodes = gather_episodes(own, spec.samples, trainer)
-        prepare(episodes, spec, trainer, reference)
-        losses = update(episodes, spec, trainer, iteration, job.derive_seed("updates", iteration))
+        with budget.unit():
+            engine.swap_weights(trainer.bare_model.policy.state_dict().items())
+            chosen = questions_of_iteration(job, questions, iteration)
+            own = sampler.sample(chosen[trainer.rank :: trainer.ranks])
+            episodes = gather_episodes(own, spec.samples, trainer)
+            prepare(episodes, spec, trainer, reference)
+            losses = update(episodes, spec, trainer, iteration, job.derive_seed("updates", iteration))
         trainer.history.append({"step": iteration + 1, **describe(episodes), **losses})
         if trainer.accelerator.is_main_process:
             last = trainer.history[-1]
             bar.update(
                 iteration + 1, f"reward {last['reward']:.3f} accuracy {last['accuracy']:.3f} kl {last['kl']:.4f}"
             )
-        now = time.monotonic()
-        spent = job.max_seconds is not None and now - started > job.max_seconds and iteration + 1 < spec.iterations
-        if trainer.agree(spent or now - saved > CHECKPOINT_SECONDS):
-            trainer.save_checkpoint(job.checkpoint, {"iteration": iteration + 1})
-            saved = time.monotonic()
-        if trainer.agree(spent):
-            raise StepladderError(
-                f"time budget of {job.max_seconds:.0f} s spent at iteration {iteration + 1} of {spec.iterations}; "
-                "the checkpoint is kept, run again to go on from it"
-            )
+        done, more = {"iteration": iteration + 1}, iteration + 1 < spec.iterations
+        if trainer.keep_or_stop(budget, job.checkpoint, done, more=more):
+            raise budget.fault(f"at iteration {iteration + 1} of {spec.iterations}", CHECKPOINT_KEPT)
     if trainer.accelerator.is_main_process:
         bar.close()
     engine.close()
     counts.rows_out = spec.iterations * episodes_per_iteration
     save_policy(job, trainer, trainer.bare_model.policy)
-    trainer.finish(job, {"iterations": spec.iterations, **trainer.history[-1]}, counts)
+    made = {
+        "iterations": spec.iterations,
+        "generated_tokens": _tokens_of_all(trainer, "tokens", episodes_per_iteration),
+        "trained_tokens": _tokens_of_all(trainer, "sequence_tokens", episodes_per_iteration * spec.epochs),
+    }
+    trainer.finish(job, made | trainer.history[-1], counts)
+
+
+def _tokens_of_all(trainer: Trainer, mean: str, episodes: int) -> int:
+    """Tokens of all iterations, from their means over episodes."""
+    return round(episodes * sum(point[mean] for point in trainer.history))
 
 
 def gather_episodes(own: list[Episode], samples: int, trainer: Trainer) -> list[Episode]:
@@ -174,6 +177,7 @@ def describe(episodes: Sequence[Episode]) -> dict[str, float]:
         "unparsable": fmean(row["answer"] is None for row in rows),
         "steps": fmean(episode.reward.steps for episode in episodes),
         "tokens": fmean(len(row["token_ids"]) for row in rows),
+        "sequence_tokens": fmean(len(episode.sequence.ids) for episode in episodes),
         "explained_variance": 1 - (errors.var() / returns.var().clamp(min=1e-9)).item(),
         "sampler_kl": mismatch.mean().item(),
     }

@@ -14,7 +14,7 @@ from stepladder.rewards.losses import bce_loss, mse_loss, orm_loss, rank_loss
 from stepladder.rewards.model import collate_steps, new_prm, save_prm
 from stepladder.study.canonical import derive_seed
 from stepladder.study.specs import Prm
-from stepladder.training.batches import plan_batches
+from stepladder.training.batches import plan_batches, tokens_in
 from stepladder.training.trainer import Trainer
 
 PADDING = -100.0
@@ -72,8 +72,11 @@ def step_loss(spec: Prm, scores: Tensor, targets: Tensor) -> tuple[Tensor, float
     return mean * units, units
 
 
-def train_prm(job: Job, rows: Sequence[dict[str, Any]]) -> Trainer:
-    """Trains a PRM on labelled trajectories and writes its checkpoint; the trainer returned holds the trained model.
+def train_prm(job: Job, rows: Sequence[dict[str, Any]]) -> tuple[Trainer, int]:
+    """Trains a PRM on labelled trajectories and writes its checkpoint.
+
+    Returns:
+        the trainer, which holds the trained model, and how many tokens it was trained on.
 
     Raises:
         StepladderError: without rows, or when the time budget is spent.
@@ -101,14 +104,14 @@ def train_prm(job: Job, rows: Sequence[dict[str, Any]]) -> Trainer:
         lambda batch: float(sum(len(rows[i]["targets"]) for i in batch) if by_steps else len(batch)),
         loss,
         checkpoint=job.checkpoint,
-        max_seconds=job.max_seconds,
+        budget=job.budget(),
         label=f"{job.node} seed {job.seed}",
     )
     state = trainer.state_dict()
     if trainer.accelerator.is_main_process:
         with whole_folder(job.output / "checkpoint") as folder:
             save_prm(trainer.bare_model, job.path("backbone"), folder, state)
-    return trainer
+    return trainer, tokens_in(batches, lengths)
 
 
 def pad_targets(rows: Sequence[dict[str, Any]], steps: int) -> Tensor:

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from stepladder.generation.chunks import sample_seed
+from stepladder.generation.chunks import chunks, in_chunks, sample_seed
 from stepladder.generation.requests import Request, Sampling
 from stepladder.generation.trajectories import is_right
-from stepladder.generation.work import PolicyEngine, in_chunks
+from stepladder.generation.work import PolicyEngine
 from stepladder.job import Job
 from stepladder.questions.collect import question_of
 from stepladder.records import LABELS
@@ -49,7 +49,8 @@ def label_states(
         for state, completions in zip(states, rollouts, strict=True):
             question = question_of(questions[state.question_id])
             right = [is_right(state.prefix_ids, each, question, policy.tokenizer) for each in completions]
-            outcomes[state.key] = Outcome(len(right), sum(right))
+            outcomes[state.key] = Outcome(len(right), sum(right), sum(len(each.token_ids) for each in completions))
         return step_labels(rows, outcomes)
 
-    return in_chunks(groups, part, LABELS, job, make_rows, job.checkpoint / "rollouts")
+    pieces = chunks(groups, job.data["chunk"])
+    return in_chunks(job, pieces, LABELS, make_rows, job.checkpoint / "rollouts", part)

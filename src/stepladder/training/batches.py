@@ -10,6 +10,8 @@ from stepladder.study.optimisation import Optimisation
 _WINDOW = 16
 # Tokens of one pass without gradients: enough to keep the cores busy, small enough for the cache and for attention.
 TOKENS_AT_ONCE = 16384
+# Passes without gradients whose result a job keeps together, for a job that goes on where this one was stopped.
+BATCHES_KEPT = 64
 
 
 def plan_batches(lengths: Sequence[int], optimisation: Optimisation, seed: int) -> list[list[int]]:
@@ -41,6 +43,11 @@ def plan_batches(lengths: Sequence[int], optimisation: Optimisation, seed: int) 
     return batches[:total]
 
 
+def tokens_in(batches: Sequence[Sequence[int]], lengths: Sequence[int]) -> int:
+    """Tokens that a training on the batches reads, padding left out; ``lengths``: tokens of each row."""
+    return sum(lengths[row] for batch in batches for row in batch)
+
+
 def batches_by_tokens(lengths: Sequence[int], tokens: int = TOKENS_AT_ONCE) -> list[list[int]]:
     """Rows for passes without gradients: shortest first, each batch at most ``tokens`` with its padding, or one row."""
     batches: list[list[int]] = []
@@ -50,6 +57,15 @@ def batches_by_tokens(lengths: Sequence[int], tokens: int = TOKENS_AT_ONCE) -> l
         else:
             batches.append([row])
     return batches
+
+
+def pieces_by_tokens(lengths: Sequence[int], batches: int = BATCHES_KEPT) -> list[list[int]]:
+    """The rows of every so many consecutive batches of :func:`batches_by_tokens`.
+
+    Cut into batches anew, a piece gives the same batches: to work piece by piece changes no result.
+    """
+    plan = batches_by_tokens(lengths)
+    return [[row for batch in plan[start : start + batches] for row in batch] for start in range(0, len(plan), batches)]
 
 
 def share_of_rank(batch: Sequence[int], rank: int, ranks: int, micro_batch: int | None) -> list[list[int]]:

@@ -1,8 +1,5 @@
 """The trainer: one optimizer step over a global batch, checkpoints that resume exactly, a time budget, progress."""
 
-import json
-import os
-import shutil
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
@@ -10,23 +7,29 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator, DeepSpeedPlugin
-from accelerate.utils import InitProcessGroupKwargs, set_seed
+from accelerate.utils import set_seed
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from stepladder.budget import Budget
 from stepladder.errors import StepladderError
+from stepladder.files import explained, remove, set_aside
 from stepladder.job import Job
 from stepladder.progress import Progress
 from stepladder.records import Counts, write_history
 from stepladder.study.optimisation import Optimisation
 from stepladder.training.batches import share_of_rank
+from stepladder.training.kept import check_seal, folder_of_step, newest_first, read_state, seal
 from stepladder.training.optimizer import build_optimizer, learning_rate_factor
+from stepladder.training.pickles import tensors_only
+from stepladder.training.ranks import start_ranks
 
 # Loss over some rows: its SUM over their units (tokens, steps, pairs), and sums to report, over the same units.
 Loss = Callable[[nn.Module, Sequence[int]], tuple[Tensor, dict[str, Tensor]]]
+CHECKPOINT_KEPT = "the checkpoint is kept, run again to go on from it"
+# A checkpoint is due after so many seconds, and after so many times as long as the last one took to write.
 CHECKPOINT_SECONDS = 120.0
-_ALONE = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0"}
+_CHECKPOINT_SPACING = 20
 
 
 class Trainer:
@@ -47,7 +50,7 @@ class Trainer:
         set_seed(seed % 2**32)
         self.optimisation = optimisation
         self.total_steps = total_steps
-        self.accelerator = _accelerator(optimisation)
+        self.accelerator = start_ranks(optimisation)
         if optimisation.gradient_checkpointing:
             for part in model.modules():
                 if isinstance(part, PreTrainedModel):
@@ -58,6 +61,7 @@ class Trainer:
         self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
         self.steps_done = 0
         self.history: list[dict[str, float]] = []
+        self._saved, self._saving_took = time.monotonic(), 0.0
 
     @property
     def rank(self) -> int:
@@ -119,31 +123,52 @@ class Trainer:
 
     def save_checkpoint(self, folder: Path, extra: dict[str, Any]) -> None:
         """Keeps everything that a resume needs, under a name that appears only when it is whole."""
-        target, temporary = folder / f"step-{self.steps_done}", folder / f"step-{self.steps_done}.tmp"
-        folder.mkdir(parents=True, exist_ok=True)
-        self.accelerator.wait_for_everyone()
-        self.accelerator.save_state(str(temporary))
-        self.accelerator.wait_for_everyone()
+        target = folder_of_step(folder, self.steps_done)
+        temporary = target.with_suffix(".tmp")
+        try:
+            with explained(target):
+                folder.mkdir(parents=True, exist_ok=True)
+                self.accelerator.wait_for_everyone()
+                self.accelerator.save_state(str(temporary))
+                self.accelerator.wait_for_everyone()
+                if self.accelerator.is_main_process:
+                    state = {"steps_done": self.steps_done, "history": self.history, "extra": extra}
+                    seal(temporary, state, target)
+        finally:
+            if self.accelerator.is_main_process:
+                remove(temporary)
         if self.accelerator.is_main_process:
-            state = {"steps_done": self.steps_done, "history": self.history, "extra": extra}
-            (temporary / "trainer.json").write_text(json.dumps(state))
-            shutil.rmtree(target, ignore_errors=True)
-            temporary.rename(target)
             for other in folder.glob("step-*"):
                 if other != target:
-                    shutil.rmtree(other, ignore_errors=True)
+                    remove(other)
         self.accelerator.wait_for_everyone()
 
     def load_checkpoint(self, folder: Path) -> dict[str, Any] | None:
-        """Restores the last whole checkpoint and returns what was kept with it; None when there is none."""
-        whole = [path for path in folder.glob("step-*") if path.suffix != ".tmp" and (path / "trainer.json").is_file()]
-        if not whole:
-            return None
-        newest = max(whole, key=lambda path: int(path.name.removeprefix("step-")))
-        state = json.loads((newest / "trainer.json").read_text())
-        self.accelerator.load_state(str(newest))
-        self.steps_done, self.history = state["steps_done"], state["history"]
-        return state["extra"]
+        """Restores the last whole checkpoint and returns what was kept with it; None when there is none.
+
+        One that is not what was written is set aside: the training goes on from the one before, or from the start.
+        """
+        found = newest_first(folder)
+        self.accelerator.wait_for_everyone()  # before one rank removes what others have not seen yet
+        for checkpoint in found:
+            if self.agree(self._set_aside_if_broken(checkpoint)):
+                continue
+            state = read_state(checkpoint)
+            with tensors_only(checkpoint, self.optimisation.deepspeed != "none"):
+                self.accelerator.load_state(str(checkpoint))
+            self.steps_done, self.history = state["steps_done"], state["history"]
+            return state["extra"]
+        return None
+
+    def _set_aside_if_broken(self, checkpoint: Path) -> bool:
+        """One rank reads all files, so that the others need not."""
+        if self.accelerator.is_main_process:
+            try:
+                check_seal(checkpoint)
+            except StepladderError as error:
+                set_aside(checkpoint, error)
+                return True
+        return False
 
     def fit(
         self,
@@ -152,7 +177,7 @@ class Trainer:
         loss: Loss,
         *,
         checkpoint: Path,
-        max_seconds: float | None,
+        budget: Budget,
         label: str,
     ) -> None:
         """Trains on the batches, one optimizer step each, from the last checkpoint on.
@@ -160,36 +185,43 @@ class Trainer:
         Raises:
             StepladderError: when the time budget is spent; the work so far is kept and the next run goes on from it.
         """
-        started = saved = time.monotonic()
         self.load_checkpoint(checkpoint)
         bar = Progress(label, len(batches), "steps", self.steps_done) if self.accelerator.is_main_process else None
         every = max(1, len(batches) // 50)
         while self.steps_done < len(batches):
             batch = batches[self.steps_done]
-            means = self.step(batch, weight(batch), loss)
+            with budget.unit():
+                means = self.step(batch, weight(batch), loss)
             if self.steps_done % every == 0 or self.steps_done == len(batches):
                 self.history.append({"step": self.steps_done, **means})
             if bar:
                 bar.update(self.steps_done, f"loss {means['loss']:.4f}")
-            now = time.monotonic()
-            spent = max_seconds is not None and now - started > max_seconds
-            if self.agree(spent or now - saved > CHECKPOINT_SECONDS):
-                self.save_checkpoint(checkpoint, {})
-                saved = time.monotonic()
-            if self.agree(spent) and self.steps_done < len(batches):
-                raise StepladderError(
-                    f"time budget of {max_seconds:.0f} s spent at step {self.steps_done} of {len(batches)}; "
-                    "the checkpoint is kept, run again to go on from it"
-                )
+            if self.keep_or_stop(budget, checkpoint, {}, more=self.steps_done < len(batches)):
+                raise budget.fault(f"at step {self.steps_done} of {len(batches)}", CHECKPOINT_KEPT)
         if bar and batches:
             bar.close(f"loss {self.history[-1]['loss']:.4f}")
+
+    def keep_or_stop(self, budget: Budget, checkpoint: Path, extra: dict[str, Any], *, more: bool) -> bool:
+        """Saves a checkpoint when one is due or the time is spent; true on every rank when training must stop.
+
+        Args:
+            more: whether there is work left.
+        """
+        stop = self.agree(more and budget.spent())
+        wait = max(CHECKPOINT_SECONDS, _CHECKPOINT_SPACING * self._saving_took)
+        if stop or self.agree(time.monotonic() - self._saved > wait):
+            began = time.monotonic()
+            self.save_checkpoint(checkpoint, extra)
+            self._saved = time.monotonic()
+            self._saving_took = self._saved - began
+        return stop
 
     def finish(self, job: Job, metrics: dict[str, Any], counts: Counts) -> None:
         """Writes the course of the training and its metrics, and forgets the checkpoints."""
         if self.accelerator.is_main_process:
             write_history(self.history, job.output / "history.jsonl")
             job.write_metrics(metrics, counts)
-            shutil.rmtree(job.checkpoint, ignore_errors=True)
+            remove(job.checkpoint)
         self.accelerator.end_training()
 
     def agree(self, flag: bool) -> bool:
@@ -198,30 +230,3 @@ class Trainer:
             return flag
         flags = torch.tensor(float(flag), device=self.accelerator.device)
         return bool(self.accelerator.reduce(flags, "sum").item())
-
-
-def _accelerator(optimisation: Optimisation) -> Accelerator:
-    """The ranks that the launcher started, on GPUs where there are any; one rank without a launcher."""
-    precision = "bf16" if optimisation.precision == "bf16" else "no"
-    on_cpu = not torch.cuda.is_available()
-    if optimisation.deepspeed == "none":
-        return Accelerator(cpu=on_cpu, mixed_precision=precision)
-    if "LOCAL_RANK" not in os.environ:  # DeepSpeed would look for MPI to learn that it is alone
-        os.environ |= _ALONE
-    # On CPUs accelerate sees the ranks of DeepSpeed only if it is told how they talk to each other.
-    talk = [InitProcessGroupKwargs(backend="gloo")] if on_cpu else []
-    return Accelerator(mixed_precision=precision, deepspeed_plugin=_deepspeed(optimisation), kwargs_handlers=talk)
-
-
-def _deepspeed(optimisation: Optimisation) -> DeepSpeedPlugin:
-    stage = int(optimisation.deepspeed.removeprefix("zero"))
-    return DeepSpeedPlugin(
-        hf_ds_config={
-            "train_micro_batch_size_per_gpu": 1,  # batches are ours; DeepSpeed only wants a number
-            "gradient_accumulation_steps": 1,
-            "gradient_clipping": optimisation.clip_norm or 0.0,
-            "zero_optimization": {"stage": stage, "overlap_comm": False},
-            "zero_allow_untested_optimizer": True,
-            "bf16": {"enabled": optimisation.precision == "bf16"},
-        }
-    )

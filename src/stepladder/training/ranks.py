@@ -1,0 +1,53 @@
+"""The ranks of one training: as many as the study says, on GPUs where there are any, with DeepSpeed or without."""
+
+import os
+
+import torch
+from accelerate import Accelerator, DeepSpeedPlugin
+from accelerate.utils import InitProcessGroupKwargs
+
+from stepladder.errors import StepladderError
+from stepladder.study.optimisation import Optimisation
+
+_ALONE = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0"}
+
+
+def start_ranks(optimisation: Optimisation) -> Accelerator:
+    """This process as one of the ranks that the launcher started; the only one without a launcher.
+
+    Raises:
+        StepladderError: when the launcher started another number of ranks than the study says.
+    """
+    accelerator = _accelerator(optimisation)
+    if accelerator.num_processes != optimisation.processes:
+        raise StepladderError(
+            f"{accelerator.num_processes} ranks were started, and optimisation.processes is {optimisation.processes}; "
+            "start as many as the study says, as the rule does: torchrun --nproc-per-node"
+        )
+    return accelerator
+
+
+def _accelerator(optimisation: Optimisation) -> Accelerator:
+    precision = "bf16" if optimisation.precision == "bf16" else "no"
+    on_cpu = not torch.cuda.is_available()
+    if optimisation.deepspeed == "none":
+        return Accelerator(cpu=on_cpu, mixed_precision=precision)
+    if "LOCAL_RANK" not in os.environ:  # DeepSpeed would look for MPI to learn that it is alone
+        os.environ |= _ALONE
+    # On CPUs accelerate sees the ranks of DeepSpeed only if it is told how they talk to each other.
+    talk = [InitProcessGroupKwargs(backend="gloo")] if on_cpu else []
+    return Accelerator(mixed_precision=precision, deepspeed_plugin=_deepspeed(optimisation), kwargs_handlers=talk)
+
+
+def _deepspeed(optimisation: Optimisation) -> DeepSpeedPlugin:
+    stage = int(optimisation.deepspeed.removeprefix("zero"))
+    return DeepSpeedPlugin(
+        hf_ds_config={
+            "train_micro_batch_size_per_gpu": 1,  # batches are ours; DeepSpeed only wants a number
+            "gradient_accumulation_steps": 1,
+            "gradient_clipping": optimisation.clip_norm or 0.0,
+            "zero_optimization": {"stage": stage, "overlap_comm": False},
+            "zero_allow_untested_optimizer": True,
+            "bf16": {"enabled": optimisation.precision == "bf16"},
+        }
+    )
