@@ -20,15 +20,16 @@ from stepladder.questions.mathematics.extraction import extract_answer
 from stepladder.questions.mathematics.grading import equal
 
 COUNT = 10_000
-STOPPED_BY_LIMITS = [f"\\int_0^{{10^{k}}} e^{{x^x}} dx" for k in range(3, 9)] + [
-    f"\\sum_{{k=1}}^{{10^{{{n}}}}} \\frac{{1}}{{k^k}}" for n in range(12, 18)
+STOPPED_BY_LIMITS = [f"|a+b+c+d+f|^{{{50 + k}}}" for k in range(6)] + [
+    f"\\tan(x)^{{{500 + k}}}+\\cot(y)^{{{500 - k}}}" for k in range(6)
 ]
 STOPPED_BEFORE = [
     pattern
-    for k in range(50)
+    for k in range(40)
     for pattern in (
         f"10^{{10^{{{10 + k}}}}}",
         f"({k + 9}^{{9}})!",
+        f"\\int_0^{{10^{{{k}}}}} e^{{x^x}} dx",
         "\\frac{1}{1+" * (1000 + k) + "1" + "}" * (1000 + k),
         f"{k}" * 500_000,
     )

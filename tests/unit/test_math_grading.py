@@ -62,6 +62,12 @@ def test_hostile_numbers_never_reach_a_worker():
     equal([(bomb, "18") for bomb in bombs] + [(bomb, "\\sqrt{2}") for bomb in bombs], NoWorkers())
 
 
+def test_what_is_not_worked_out_equals_only_itself():
+    unevaluated = ["\\sum_{k=1}^{10} k", "\\int_0^1 2x \\, dx", "\\lim_{x \\to 0} x", "\\prod_{k=1}^{10^9} k"]
+    pairs = [(first, second) for first in unevaluated for second in (*unevaluated, "55", "1", "x+\\sqrt{2}", "(x, y)")]
+    assert equal(pairs, NoWorkers()) == [first == second for first, second in pairs]
+
+
 def test_an_answer_that_could_not_be_read_is_wrong():
     assert grade([None, "18", None, "19"], "18", NoWorkers()) == [False, True, False, False]
     assert grade([], "18", NoWorkers()) == []
