@@ -62,7 +62,8 @@ TRAJECTORIES = _schema(
 )
 
 # One step of a trajectory with its Monte Carlo labels, all from the same rollouts of the state after the step.
-# `state` is the hash of the state's token ids; a finished state has one trial, its own outcome.
+# `state` is the hash of the state's token ids; a finished state has one trial, its own outcome. `tokens`: generated in
+# the rollouts, once for all rows of a state.
 LABELS = _schema(
     _step_key,
     {
@@ -72,6 +73,7 @@ LABELS = _schema(
         "successes": pa.int32(),
         "soft": pa.float32(),
         "hard": pa.bool_(),
+        "tokens": pa.int32(),
     },
 )
 

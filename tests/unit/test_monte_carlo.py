@@ -57,7 +57,7 @@ def test_labels_agree_with_the_counts(rows, data):
     outcomes = {}
     for state in unfinished_states(rows):
         rollouts = data.draw(st.integers(1, 8))
-        outcomes[state.key] = Outcome(rollouts, data.draw(st.integers(0, rollouts)))
+        outcomes[state.key] = Outcome(rollouts, data.draw(st.integers(0, rollouts)), data.draw(st.integers(0, 99)))
     labels = step_labels(rows, outcomes)
     by_place = {(label["question_id"], label["sample"], label["step"]): label for label in labels}
     assert len(by_place) == len(labels) == sum(len(r["step_ends"]) for r in rows)
@@ -68,6 +68,7 @@ def test_labels_agree_with_the_counts(rows, data):
             assert label["finished"] == (step == len(r["step_ends"]) - 1)
             expected = Outcome(1, int(r["correct"])) if label["finished"] else outcomes[label["state"]]
             assert (label["rollouts"], label["successes"]) == (expected.rollouts, expected.successes)
+            assert label["tokens"] == expected.tokens
             assert label["soft"] == pytest.approx(label["successes"] / label["rollouts"])
             assert label["hard"] == (label["successes"] > 0) == (label["soft"] > 0)
 

@@ -120,7 +120,8 @@ def test_a_model_learns_forty_rows_by_heart(backbone, tmp_path, loss):
     )
     before = judge_prm(new_prm(backbone, "line", loss).eval(), rows, "")
     assert before["step_auc"] == 0.5
-    trainer = train_prm(job, rows)
+    trainer, tokens = train_prm(job, rows)
+    assert tokens == 20 * sum(len(row["prompt_ids"]) + len(row["token_ids"]) for row in rows)  # 3 batches an epoch
     trainer.finish(job, {"step_auc": 1.0}, Counts(40))
     learnt = judge_prm(load_prm(tmp_path / "checkpoint", "line"), rows, "")
     assert learnt["step_auc"] > 0.99 and learnt["order_accuracy"] > 0.97

@@ -10,7 +10,7 @@ from stepladder.records import LABELS, read_records, write_json, write_records
 def label(question_id, sample, step, soft=0.5, hard=True):
     return {
         "question_id": question_id, "sample": sample, "step": step, "state": f"{question_id}{sample}{step}",
-        "finished": False, "rollouts": 4, "successes": 2, "soft": soft, "hard": hard,
+        "finished": False, "rollouts": 4, "successes": 2, "soft": soft, "hard": hard, "tokens": 10 + step,
     }  # fmt: skip
 
 
@@ -30,7 +30,7 @@ def test_rows_of_all_shards_come_in_the_order_of_their_keys(tmp_path):
 def shard_metrics(rows_in, rows_out, dropped, seconds, device="cpu"):
     return {
         "counts": {"rows_in": rows_in, "rows_out": rows_out, "dropped": dropped}, "wall_seconds": seconds,
-        "device": device, "versions": {"torch": "1"},
+        "device": device, "versions": {"torch": "1"}, "gpus": int(device == "gpu") * 4, "max_memory_mb": rows_in,
     }  # fmt: skip
 
 
@@ -45,6 +45,16 @@ def test_counts_and_times_add_up_and_means_are_over_rows(tmp_path):
     assert metrics["shard_seconds"] == 3.5 and metrics["shard_devices"] == ["cpu", "gpu"] and metrics["shards"] == 2
     assert metrics["soft"] == pytest.approx(1.25 / 3) and metrics["hard"] == pytest.approx(2 / 3)
     assert metrics["rollouts"] == 4 and "correct" not in metrics
+    assert metrics["shard_gpu_seconds"] == 8.0 and metrics["shard_max_memory_mb"] == 5
+
+
+def test_tokens_of_rollouts_count_once_a_state(tmp_path):
+    twice = [label("a", 0, 0) | {"state": "x"}, label("a", 1, 0) | {"state": "x"}, label("a", 1, 1)]
+    ended = label("b", 0, 0) | {"state": "x", "finished": True, "tokens": 0}
+    write_records([*twice, ended], LABELS, tmp_path / "part")
+    write_json(shard_metrics(4, 4, {}, 1.0), tmp_path / "m")
+    table = gather_tables([tmp_path / "part"], LABELS, tmp_path / "all")
+    assert gather_metrics([tmp_path / "m"], table)[1]["generated_tokens"] == 10 + 11
 
 
 def test_a_missing_shard_is_one_line(tmp_path):

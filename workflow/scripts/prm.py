@@ -18,10 +18,10 @@ def main(job: Job) -> None:
         raise StepladderError("no labelled question is held out to judge on; raise heldout or sample more questions")
     counts.drop("held out for judging", len(held_out))
     counts.rows_out = len(training)
-    trainer = train_prm(job, training)
-    metrics = {}
+    trainer, tokens = train_prm(job, training)
+    metrics = {"trained_tokens": tokens}
     if trainer.accelerator.is_main_process:
-        metrics = judge_prm(trainer.bare_model.eval(), held_out, f"{job.node} seed {job.seed} judged")
+        metrics |= judge_prm(trainer.bare_model.eval(), held_out, f"{job.node} seed {job.seed} judged")
     trainer.finish(job, metrics, counts)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from stepladder.errors import StepladderError
 from stepladder.records import Counts, read_json, read_table, write_table
 
 
@@ -20,20 +21,34 @@ def gather_tables(parts: Sequence[Path], schema: pa.Schema, target: Path) -> pa.
 
 
 def gather_metrics(files: Sequence[Path], table: pa.Table) -> tuple[Counts, dict[str, Any]]:
-    """The shards' counts in one, and means of what the table says of every row; the engine's time is added up."""
-    counts, seconds, device, versions = Counts(), 0.0, set(), {}
+    """The shards' counts in one, and means of what the table says of every row; what they cost is added up."""
+    counts, seconds, gpu_seconds, memory, device, versions = Counts(), 0.0, 0.0, 0, set(), {}
     for file in files:
         shard = read_json(file)
-        counts.rows_in += shard["counts"]["rows_in"]
-        counts.rows_out += shard["counts"]["rows_out"]
-        for reason, rows in shard["counts"]["dropped"].items():
-            counts.drop(reason, rows)
-        seconds += shard["wall_seconds"]
-        device.add(shard["device"])
-        versions |= shard["versions"]
+        try:
+            counts.rows_in += shard["counts"]["rows_in"]
+            counts.rows_out += shard["counts"]["rows_out"]
+            for reason, rows in shard["counts"]["dropped"].items():
+                counts.drop(reason, rows)
+            seconds += shard["wall_seconds"]
+            gpu_seconds += shard["wall_seconds"] * shard["gpus"]
+            memory = max(memory, shard["max_memory_mb"])
+            device.add(shard["device"])
+            versions |= shard["versions"]
+        except (KeyError, TypeError, AttributeError):
+            raise StepladderError(f"{file}: not what a shard writes; delete it and run again to make it anew") from None
     means = {name: pc.mean(table[name].cast(pa.float64())).as_py() for name in _MEANS if name in table.schema.names}
-    metrics = {"shards": len(files), "shard_seconds": seconds, "shard_devices": sorted(device), **means}
-    return counts, metrics | {"shard_versions": versions}
+    spent = {"shard_seconds": seconds, "shard_gpu_seconds": gpu_seconds, "shard_max_memory_mb": memory}
+    made = {"shards": len(files), "shard_devices": sorted(device), "generated_tokens": _generated_tokens(table)}
+    return counts, made | spent | means | {"shard_versions": versions}
+
+
+def _generated_tokens(table: pa.Table) -> int:
+    """Tokens of all trajectories, or of the rollouts of all states: these stand in every row of a state."""
+    if "token_ids" in table.schema.names:
+        return pc.sum(pc.list_value_length(table["token_ids"])).as_py() or 0
+    rolled_out = table.filter(pc.invert(table["finished"]))
+    return sum(dict(zip(rolled_out["state"].to_pylist(), rolled_out["tokens"].to_pylist(), strict=True)).values())
 
 
 _MEANS = ("correct", "correct_flexible", "soft", "hard", "finished", "rollouts")

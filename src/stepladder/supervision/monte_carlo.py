@@ -29,10 +29,11 @@ class State:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Trials from one state and how many of them were right."""
+    """Trials from one state, how many of them were right, and the tokens generated for them."""
 
     rollouts: int
     successes: int
+    tokens: int = 0
 
 
 def chosen_trajectories(trajectories: Iterable[dict[str, Any]], per_question: int | None) -> list[dict[str, Any]]:
@@ -83,6 +84,7 @@ def step_labels(trajectories: Sequence[dict[str, Any]], outcomes: Mapping[str, O
                     "successes": outcome.successes,
                     "soft": outcome.successes / outcome.rollouts,
                     "hard": outcome.successes > 0,
+                    "tokens": outcome.tokens,
                 }
             )
     return rows
