@@ -33,7 +33,7 @@ def test_two_ranks_train_as_one_rank_does(finished, tmp_path, train, granted):
         for results in (run.results, finished)
     )
     assert len(ours) == len(theirs)
-    assert ours[:5] == pytest.approx(theirs[:5], rel=1e-4)  # rounding, before 120 steps make it grow
+    assert ours[:5] == pytest.approx(theirs[:5], rel=1e-3)  # rounding, before 120 steps make it grow
     assert ours[-1] == pytest.approx(theirs[-1], rel=0.1)
 
 
