@@ -41,7 +41,7 @@ status: $(READY)
 
 test: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/unit tests/invariant --numprocesses $(CORES) --dist loadfile
-	$(BIN)/python -m pytest tests/study
+	$(BIN)/python -m pytest tests/study tests/servers
 
 check: $(READY)
 	$(BIN)/ruff check .

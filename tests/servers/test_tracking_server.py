@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from base64 import b64encode
 from collections import Counter
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from stepladder.study.graph import Study, build
 from stepladder.study.load import Sources
 from stepladder.tracking.ingest import ingest
 
-STUDIES, PROCESSES, SECONDS = 64, 4, 240
+STUDIES, PROCESSES, SECONDS = 64, 2, 240
 
 
 def make_study(folder: Path, name: str) -> Study:
@@ -125,3 +126,34 @@ def test_several_ingests_of_one_study_at_once_leave_every_run_exactly_once(serve
     found = assert_each_result_has_one_run(client, study)
     again = ingest(study, server.uri, tmp_path)
     assert (again.created, again.unchanged, again.superseded) == (0, 3, 0) and set(again.runs.values()) == found
+
+
+def test_no_credential_is_written_anywhere(server, tmp_path, root):
+    """A whole run through Snakemake with credentials in the environment, then a look into everything it wrote."""
+    secret = "planted-9d1c7e"
+    project = tmp_path / "project"
+    project.mkdir()
+    for name in ("Snakefile", "workflow", "config", "profiles", "src"):
+        (project / name).symlink_to(root / name)
+    study = {
+        "study": "secretive",
+        "tracking": server.uri,
+        "questions": {"one": {"source": "generated", "sets": ["qqa"], "splits": {"sft": 9}}},
+    }
+    (project / "study.yaml").write_text(yaml.safe_dump(study))
+    credentials = {"MLFLOW_TRACKING_USERNAME": "reader", "MLFLOW_TRACKING_PASSWORD": secret, "HF_TOKEN": secret}
+    command = [str(Path(sys.executable).parent / "snakemake"), "--nolock", "--profile", "profiles/local"]
+    done = subprocess.run(
+        [*command, "--configfile", "study.yaml"],
+        cwd=project, env=os.environ | credentials, capture_output=True, text=True, timeout=SECONDS,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    files = [*project.rglob("*"), *server.folder.rglob("*")]  # the links to the project's own files are not followed
+    written = {path: path.read_bytes() for path in files if path.is_file() and not path.is_symlink()}
+    written |= {"database": server.database.dump(), "said": (done.stdout + done.stderr).encode()}
+    forms = (secret.encode(), b64encode(f"reader:{secret}".encode()))
+    assert not [place for place, content in written.items() if any(form in content for form in forms)]
+    # The same look finds what must be there.
+    holders = {str(place) for place, content in written.items() if b"secretive" in content}
+    assert {"database", str(project / "results/secretive/questions/one/metrics.json")} <= holders
+    assert any(".snakemake" in place for place in holders) and any("/server" in place for place in holders)

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import torch
 from tiny_models import END, VOCABULARY, save_random_model
@@ -40,6 +41,11 @@ def engine(checkpoints):
     running = Engine(checkpoints[0], max_num_seqs=64)
     yield running
     running.close()
+
+
+def test_an_engine_listens_on_loopback_only(engine):
+    listening = [each.laddr.ip for each in psutil.Process().net_connections("inet") if each.status == "LISTEN"]
+    assert set(listening) <= {"127.0.0.1", "::1"} and os.environ["GLOO_SOCKET_IFNAME"] == "lo"
 
 
 def prompts(count: int, seed: int = 0) -> list[tuple[int, ...]]:
@@ -209,7 +215,7 @@ def test_requests_that_make_no_sense_are_refused(engine):
 
 
 def test_models_that_cannot_run_are_refused(tmp_path, checkpoints):
-    with pytest.raises(StepladderError, match=r"config\.json is missing"):
+    with pytest.raises(StepladderError, match="no such checkpoint"):
         Engine(tmp_path / "nothing")
     with pytest.raises(StepladderError, match="97 is more than the 96 positions"):
         Engine(checkpoints[0], max_model_len=97)

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from stepladder.policies.language import load_policy, load_reference
 from stepladder.reasoning.tokens import load_tokenizer
 from stepladder.rewards.model import load_prm, new_prm
 from stepladder.study.specs import LocalModel
+from stepladder.training.kept import newest_first, read_state, seal
+from stepladder.training.pickles import tensors_only
 
 LOADERS = {
     "policy": load_policy,
@@ -128,6 +131,26 @@ def test_code_of_a_tokenizer_does_not_run(folder, tmp_path):
     with pytest.raises(StepladderError) as caught:
         load_tokenizer(folder)
     assert "\n" not in str(caught.value) and not (tmp_path / "touched").exists()
+
+
+def test_a_kept_training_that_holds_code_is_refused_and_does_not_run(tmp_path):
+    run = tiny.LanguageRun()
+    run.steps(1)
+    run.trainer.save_checkpoint(tmp_path / "kept", {})
+    (checkpoint,) = newest_first(tmp_path / "kept")
+    plant(checkpoint / "optimizer.bin", tmp_path / "touched")
+    forged = checkpoint.rename(checkpoint.with_name("forged"))
+    seal(forged, read_state(forged), checkpoint)  # whoever plants a file can seal it, too
+    with pytest.raises(StepladderError, match="holds more than tensors") as caught:
+        tiny.LanguageRun().trainer.load_checkpoint(tmp_path / "kept")
+    assert "\n" not in str(caught.value) and not (tmp_path / "touched").exists()
+
+
+def test_a_kept_training_is_read_as_tensors_where_a_library_would_read_anything(tmp_path):
+    plant(tmp_path / "optim_states.pt", tmp_path / "touched")
+    with pytest.raises(StepladderError), tensors_only(tmp_path, deepspeed=False):
+        torch.load(tmp_path / "optim_states.pt", weights_only=False)  # as DeepSpeed does
+    assert not (tmp_path / "touched").exists() and "TORCH_FORCE_WEIGHTS_ONLY_LOAD" not in os.environ
 
 
 def test_a_name_that_is_no_folder_is_not_looked_up_on_the_hub(tmp_path, monkeypatch):
