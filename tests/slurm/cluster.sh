@@ -13,7 +13,7 @@
 # made by mknod, which can be granted and counted but not computed on.
 set -euo pipefail
 
-RUN=${SLURM_TEST_DIR:-${TMPDIR:-/tmp}/stepladder-slurm}
+RUN=$(realpath -m "${SLURM_TEST_DIR:-${TMPDIR:-/tmp}/stepladder-slurm}")
 PORT=${SLURM_TEST_PORT:-26817}            # this one and the next five
 NODES=(node1 node2 node3)
 CPUS=8
@@ -50,7 +50,8 @@ wait_for() { # WHAT COMMAND...: until the command succeeds, for half a minute
     shift
     local until=$((SECONDS + 30))
     while [ "$SECONDS" -lt "$until" ]; do "$@" >>"$RUN/log/wait.log" 2>&1 && return; sleep 0.2; done
-    echo "cluster.sh: $what did not come up in 30 s; the logs are in $RUN/log" >&2
+    tail -v -n 20 "$RUN"/log/*.log >&2
+    echo "cluster.sh: $what did not come up in 30 s; the ends of its logs stand above" >&2
     return 1
 }
 
@@ -207,9 +208,9 @@ ready() { # every node is there and can take jobs
 }
 
 down() {
-    runs slurmctld && scancel --user=root 2>/dev/null || true
     local name
-    for name in "${NODES[@]/#/slurmd.}" slurmctld slurmdbd mariadbd munged; do stop "$name"; done
+    for name in "${NODES[@]}"; do kill_node "$name"; done
+    for name in slurmctld slurmdbd mariadbd munged; do stop "$name"; done
     rm -rf "$RUN"
     if [ "$(readlink "$LINK")" = "$SLURM_CONF" ]; then rm "$LINK"; fi
 }
