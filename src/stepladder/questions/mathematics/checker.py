@@ -35,7 +35,7 @@ class Limits:
         megabytes: address space of a worker.
     """
 
-    cpu_seconds: float = 2.0
+    cpu_seconds: float = 1.0
     wall_seconds: float = 60.0
     megabytes: int = 1024
 
@@ -151,7 +151,7 @@ class _Worker:
             if status is not None and status > 0 and status != BROKEN:
                 raise StepladderError(
                     "the process that compares answers cannot work; see what it says: "
-                    f"echo | {sys.executable} -m {_MODULE} 2 1024"
+                    f"echo | {sys.executable} -m {_MODULE} 1 1024"
                 )
             return "failed"
         return "equal" if json.loads(line)["equal"] else "different"
