@@ -63,9 +63,9 @@ def surroundings(cwd: Path) -> dict:
     return {"cwd": cwd, "env": environment, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
 
 
-def ends(results: Path, finished: Path, *options: str) -> str:
+def ends(results: Path, finished: Path, *options: str, cwd: Path = ROOT) -> str:
     """Runs to the tables, which must be those of the undisturbed run, with nothing half-done beside; what was said."""
-    done = attempt(results, *(options or ("tables",)))
+    done = attempt(results, *(options or ("tables",)), cwd=cwd)
     assert done.returncode == 0, done.stdout[-6000:]
     same_tables(results, finished)
     nothing_left(results)

@@ -30,7 +30,7 @@ def recorded(results, finished, before) -> dict:
     """Runs to the end; every result has one run and was left as it was. What the ingest said of itself."""
     ends(results, finished, "all")
     said = json.loads((results / STUDY / "tracking.json").read_text())
-    assert len(said["runs"]) == len(list(results.rglob("metrics.json"))) == runs(results) - 1
+    assert len(said["runs"]) == len(list((results / STUDY).rglob("metrics.json"))) == runs(results) - 1
     assert without_tracking(state(results)) == without_tracking(before)
     return said
 
@@ -87,4 +87,4 @@ def test_a_course_of_training_that_is_cut_short(tracked, finished):
     shutil.rmtree(history.parent)
     ends(tracked, finished, "all")
     assert history.read_bytes() == whole
-    assert runs(tracked) == len(list(tracked.rglob("metrics.json"))) + 1
+    assert runs(tracked) == len(list((tracked / STUDY).rglob("metrics.json"))) + 1

@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+from contextlib import suppress
 
 import pytest
 from scene import STUDY, attempt, copy_of, ends, kill, start, state, the_line, untouched, waits_for
@@ -58,7 +59,7 @@ def test_a_stale_lock_of_snakemake_is_explained_and_stops_no_make(finished, resu
     kill(killed)
     refused = attempt(results, "tables", cwd=project, lock=True)
     assert refused.returncode != 0 and "Directory cannot be locked" in refused.stdout and "--unlock" in refused.stdout
-    ends(results, finished)
+    ends(results, finished, cwd=project)
     assert attempt(results, "tables", "--unlock", cwd=project, lock=True).returncode == 0
     again = attempt(results, "tables", "--dry-run", cwd=project, lock=True)
     assert again.returncode == 0 and planned(again.stdout) == {}
@@ -73,5 +74,6 @@ def test_jobs_that_outlive_their_run(finished, results):
     os.kill(killed.pid, signal.SIGKILL)
     killed.wait(30)
     ends(results, finished)
-    kill(killed)
+    with suppress(ProcessLookupError):  # by now it has ended, most likely
+        os.killpg(killed.pid, signal.SIGKILL)
     untouched(before, state(results), *NODES)
