@@ -151,7 +151,7 @@ class _Worker:
             if status is not None and status > 0 and status != BROKEN:
                 raise StepladderError(
                     "the process that compares answers cannot work; see what it says: "
-                    f"echo | {sys.executable} -m {_MODULE} 1 1024"
+                    f"{sys.executable} -m {_MODULE} 1 1024 < /dev/null"
                 )
             return "failed"
         return "equal" if json.loads(line)["equal"] else "different"
