@@ -142,12 +142,56 @@ def claim(folder: Path) -> None:
     path = folder / ".lock"
     with explained(path):
         folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        descriptor = _open(path)
+    if not _lock(descriptor, fcntl.LOCK_NB):
+        raise StepladderError(f"{folder}: another run uses this folder; wait until it has ended, or stop it")
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Lets one process at a time into the block, on all machines that see the lock file; the others wait.
+
+    A job may outlive the run that started it, and the next run starts the same job.
+
+    Args:
+        path: the lock file, which is there only while somebody is in the block or was killed in it.
+    """
+    with explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = _open(path)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not _lock(descriptor, fcntl.LOCK_NB):
+            print("stepladder: waits for another process that does the same", file=sys.stderr, flush=True)
+            _lock(descriptor)
+        while not _is_named(descriptor, path):  # whoever was in the block took the name away
+            os.close(descriptor)
+            descriptor = _open(path)
+            _lock(descriptor)
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def _open(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+
+
+def _is_named(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _lock(descriptor: int, how: int = 0) -> bool:
+    """Locks an open file; False when another process holds it and ``how`` says not to wait."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | how)
     except BlockingIOError:
-        raise StepladderError(f"{folder}: another run uses this folder; wait until it has ended, or stop it") from None
+        return False
     except OSError as error:
         # Some cluster file systems know no such locks; there Snakemake's own is all there is.
         if error.errno not in (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP):
             raise
+    return True

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from pydantic import TypeAdapter
 from stepladder.attempts import first_lines, last_line, this_attempt
 from stepladder.budget import Budget, started
 from stepladder.errors import StepladderError
+from stepladder.files import alone
 from stepladder.records import Counts, read_json, write_json
 from stepladder.study.canonical import derive_seed
 from stepladder.study.specs import STAGES
@@ -82,6 +83,11 @@ class Job:
         """Where an attempt that ends early says what it spent, beside the work that it keeps."""
         number, of = self.shard
         return self.checkpoint / f"spent-{number}-of-{of}.json"
+
+    @property
+    def lock_file(self) -> Path:
+        """Held while this shard is made: a job that outlives its run meets the next run's."""
+        return self.checkpoint.with_name("{}.{}-of-{}.lock".format(self.checkpoint.name, *self.shard))
 
     def budget(self) -> Budget:
         """The job's time, for one loop of units that take about as long as each other."""
@@ -209,11 +215,10 @@ def run(main: Callable[[Job], None]) -> None:
         print(*first_lines(this_attempt(job.title)), sep="\n", file=sys.stderr, flush=True)
     outcome, fault = "failed", ""
     try:
-        for paths in job.inputs.values():
-            for path in paths:
-                if path.name == "checkpoint":
-                    check_checkpoint(path)
-        main(job)
+        with alone(job.lock_file) if speaks else nullcontext():
+            for path in (path for paths in job.inputs.values() for path in paths if path.name == "checkpoint"):
+                check_checkpoint(path)
+            main(job)
         outcome = "done"
     except StepladderError as error:
         fault = str(error)

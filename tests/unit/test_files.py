@@ -1,6 +1,7 @@
 """Files that are whole or absent: on a full disk, after a kill, before a power cut, and with another run beside."""
 
 import os
+import select
 import subprocess
 import sys
 
@@ -102,3 +103,43 @@ def test_one_run_has_a_results_folder_and_a_killed_one_leaves_no_lock(tmp_path):
         first.kill()
     second = subprocess.run(command, input="", capture_output=True, text=True, timeout=60)
     assert second.stdout == "claimed\n", second.stderr
+
+
+ALONE = """
+import sys
+from pathlib import Path
+from stepladder.files import alone
+with alone(Path(sys.argv[1])):
+    print("in", flush=True)
+    sys.stdin.readline()
+"""
+
+
+def test_one_process_at_a_time_also_after_a_killed_one(tmp_path):
+    lock = tmp_path / "new" / "job.lock"
+    command = [sys.executable, "-c", ALONE, str(lock)]
+
+    def enter() -> subprocess.Popen[str]:
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        return subprocess.Popen(command, text=True, **pipes)
+
+    def waits(process: subprocess.Popen[str]) -> None:
+        assert process.stderr.readline() == "stepladder: waits for another process that does the same\n"
+        assert not select.select([process.stdout], [], [], 0.2)[0]
+
+    with enter() as first:
+        assert first.stdout.readline() == "in\n"
+        with enter() as second:
+            waits(second)
+            first.kill()
+            assert second.stdout.readline() == "in\n"
+            with enter() as third:
+                waits(third)
+                second.communicate("\n", timeout=60)
+                assert third.stdout.readline() == "in\n"
+                with enter() as fourth:  # the second one took the name away at which the third one waited
+                    waits(fourth)
+                    third.communicate("\n", timeout=60)
+                    fourth.communicate("\n", timeout=60)
+                    assert fourth.returncode == 0
+    assert list(lock.parent.iterdir()) == []
