@@ -56,9 +56,25 @@ class Process:
 class Run:
     """A run of Snakemake and the file of what it says."""
 
-    process: subprocess.Popen
+    command: list[str]
     output: Path
     results: Path
+
+    def __post_init__(self):
+        self.start()
+
+    def start(self) -> None:
+        """Starts Snakemake; what it says replaces what an earlier start said."""
+        with self.output.open("w") as said:
+            self.process = subprocess.Popen(
+                self.command,
+                cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=said, stderr=said, start_new_session=True,
+            )  # fmt: skip
+
+    def kill(self) -> None:
+        """Kills Snakemake; its jobs go on."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(30)
 
     def said(self) -> str:
         """All that Snakemake said so far."""
@@ -120,18 +136,12 @@ def copy_nodes(finished: Path, results: Path, *nodes: str) -> None:
 @contextmanager
 def started(folder: Path, files: list[Path], *options: str) -> Iterator[Run]:
     """A run on the cluster into ``folder/results``, which ends with the block: Snakemake first, then its jobs."""
-    output, results = folder / "snakemake.log", folder / "results"
+    results = folder / "results"
     folder.mkdir(parents=True, exist_ok=True)
-    with output.open("w") as said:
-        process = subprocess.Popen(
-            command(results, files, (*options, *SOON), {}, "slurm"),
-            cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=said, stderr=said, start_new_session=True,
-        )  # fmt: skip
-    run = Run(process, output, results)
+    run = Run(command(results, files, (*options, *SOON), {}, "slurm"), folder / "snakemake.log", results)
     try:
         yield run
     finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait(30)
+        if run.process.poll() is None:
+            run.kill()
             subprocess.run(["scancel", *{start["JobIDRaw"] for start in run.starts()}], timeout=60)

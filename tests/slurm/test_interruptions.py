@@ -76,6 +76,13 @@ def lose_the_node(run: Run) -> None:
         tell_slurm(str(ROOT / "tests/slurm/cluster.sh"), "node-up", node)
 
 
+def lose_snakemake(run: Run) -> None:
+    """The machine that Snakemake runs on goes down; the same command is given again while the old job still works."""
+    run.at_work("sft.py")
+    run.kill()
+    run.start()
+
+
 def wait(run: Run) -> None:
     """Nothing is done to the job."""
 
@@ -86,6 +93,7 @@ INTERRUPTIONS: dict[str, tuple[Callable[[Run], None], dict[str, int], str, str]]
     "node lost": (lose_the_node, {}, "gpu", "node2|node1"),
     "hanging": (hang, {"runtime": 1}, "gpu", "node1"),
     "out of time": (linger, {"runtime": 1}, "gpu", "node1"),
+    "snakemake lost": (lose_snakemake, {}, "gpu", "node1"),
     "preempted": (preempt, {}, "idle", "node3"),
     "requeued": (requeue, {}, "gpu", "node1"),
     "cancelled": (cancel, {}, "gpu", "node1"),
