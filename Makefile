@@ -40,8 +40,7 @@ status: $(READY)
 	$(BIN)/python -m stepladder.status $(QUICKSTART)
 
 test: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/unit tests/invariant --numprocesses $(CORES) --dist loadfile
-	$(BIN)/python -m pytest tests/study tests/servers
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests --numprocesses $(CORES) --dist loadgroup
 
 check: $(READY)
 	$(BIN)/ruff check .

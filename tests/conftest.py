@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from graph import TINY, run
 
@@ -28,6 +29,19 @@ def real_data() -> Path:
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory) -> Path:
     """The results of one undisturbed run of the quickstart's graph at the smallest size. Copy it before changing it."""
-    results = tmp_path_factory.mktemp("finished") / "results"
-    run(results, TINY)
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:  # one run for all workers, in the folder that theirs lie in
+        folder = folder.parent
+    results = folder / "finished"
+    with FileLock(folder / "finished.lock"):
+        if not (results / "quickstart" / "tracking.json").is_file():
+            run(results, TINY)
     return results
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of one file share a worker, and so do all tests of the cluster, since there is but one."""
+    for item in items:
+        group = "slurm" if item.path.parent.name == "slurm" else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))

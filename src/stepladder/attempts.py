@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from stepladder.progress import Reading, parse_reading
+from stepladder.study.resources import torchrun_on_one_node
 
 # A job by hand must compute with as many threads as it did: sums depend on it.
 _KEPT = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY")
@@ -64,7 +65,7 @@ def this_attempt(job: str, environment: Mapping[str, str] = os.environ) -> Attem
 def command_by_hand(python: str, arguments: Sequence[str], environment: Mapping[str, str]) -> str:
     """The shell command that does in a terminal what this process does, in its container and with all its ranks."""
     ranks = environment.get("LOCAL_WORLD_SIZE")
-    start = [str(Path(python).parent / "torchrun"), "--standalone", f"--nproc-per-node={ranks}"] if ranks else [python]
+    start = torchrun_on_one_node(int(ranks), str(Path(python).parent / "torchrun")) if ranks else [python]
     kept = [f"{name}={environment[name]}" for name in _KEPT if name in environment]
     image = environment.get("APPTAINER_CONTAINER")
     inside = ["apptainer", "exec", "--nv", image] if image else []

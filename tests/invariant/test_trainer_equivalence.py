@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import tiny
+from stepladder.study.resources import torchrun_on_one_node
 
 STEPS = 8
 HERE = Path(__file__).parent
@@ -50,9 +51,8 @@ def test_neither_padding_nor_company_changes_a_loss():
 
 def launched(tmp_path: Path, ranks: int, *modes: str) -> None:
     command = [str(HERE / "train_on_ranks.py"), str(tmp_path), str(STEPS), *modes]
-    launcher = [sys.executable]
-    if ranks > 1:
-        launcher += ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={ranks}"]
+    torchrun = Path(sys.executable).parent / "torchrun"
+    launcher = ["env", *torchrun_on_one_node(ranks, str(torchrun))] if ranks > 1 else [sys.executable]
     path = os.pathsep.join([str(HERE.parent), *sys.path])
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": path}
     done = subprocess.run([*launcher, *command], capture_output=True, text=True, timeout=300, env=environment)
@@ -67,6 +67,7 @@ def compare(folder: Path, mode: str, ranks: int, alone, tolerance: float) -> Non
         assert point == pytest.approx(expected, rel=1e-3)
     said = json.loads((folder / f"{mode}.json").read_text())
     saved = [f"step-2/random_states_{rank}.pkl" for rank in range(ranks)]
+    assert set(said.pop("listening")) <= {"127.0.0.1"}
     assert said == {"ranks": list(range(ranks)), "saved": saved, "agreed": [True, False], "resumed": 0.0}
 
 

@@ -1,10 +1,12 @@
 """Run on one or several ranks: the same training as in one process, and once more with a stop and a resume."""
 
 import json
+import os
 import sys
 import time
 from pathlib import Path
 
+import psutil
 import torch
 from accelerate.state import AcceleratorState
 
@@ -26,6 +28,14 @@ def slow_to_save(run: tiny.LanguageRun) -> None:
         save_state(folder)
 
     run.trainer.accelerator.save_state = late
+
+
+def listening() -> list[str]:
+    """The addresses on which the launcher and its ranks listen."""
+    launcher = psutil.Process(os.getppid())
+    family = [launcher, *launcher.children(recursive=True)]
+    sockets = [each for process in family for each in process.net_connections("inet")]
+    return [each.laddr.ip for each in sockets if each.status == psutil.CONN_LISTEN]
 
 
 if __name__ == "__main__":
@@ -52,5 +62,6 @@ if __name__ == "__main__":
             torch.save({"weights": weights, "history": history}, folder / f"{mode}.pt")
             files = [path.relative_to(folder / mode) for path in (folder / mode).rglob("random_states_*.pkl")]
             said = {"ranks": ranks, "saved": sorted(map(str, files)), "agreed": agreed, "resumed": difference}
+            said["listening"] = listening() if run.trainer.ranks > 1 else []
             (folder / f"{mode}.json").write_text(json.dumps(said))
     resumed.trainer.accelerator.end_training()

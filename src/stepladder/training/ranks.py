@@ -1,7 +1,10 @@
 """The ranks of one training: as many as the study says, on GPUs where there are any, with DeepSpeed or without."""
 
 import os
+import tempfile
+from pathlib import Path
 
+import psutil
 import torch
 from accelerate import Accelerator, DeepSpeedPlugin
 from accelerate.utils import InitProcessGroupKwargs
@@ -18,6 +21,8 @@ def start_ranks(optimisation: Optimisation) -> Accelerator:
     Raises:
         StepladderError: when the launcher started another number of ranks than the study says.
     """
+    if os.environ.get("GROUP_WORLD_SIZE") == "1" and not torch.distributed.is_initialized():
+        _meet_on_this_node()
     accelerator = _accelerator(optimisation)
     if accelerator.num_processes != optimisation.processes:
         raise StepladderError(
@@ -25,6 +30,23 @@ def start_ranks(optimisation: Optimisation) -> Accelerator:
             "start as many as the study says, as the rule does: torchrun --nproc-per-node"
         )
     return accelerator
+
+
+def _meet_on_this_node() -> None:
+    """Joins the ranks of one node through a file and over loopback: torch's own store listens on every interface."""
+    rank, ranks = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+    os.environ |= {"GLOO_SOCKET_IFNAME": "lo", "NCCL_SOCKET_IFNAME": "lo"}
+    folder = Path(tempfile.gettempdir()) / f"stepladder-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.stat().st_uid != os.getuid():
+        raise StepladderError(f"{folder} belongs to somebody else; set TMPDIR to a folder of your own")
+    launcher = psutil.Process(os.getppid())  # of all ranks; with its start, a name that no other launch has
+    attempt = os.environ["TORCHELASTIC_RESTART_COUNT"]
+    store = torch.distributed.FileStore(str(folder / f"{launcher.pid}-{launcher.create_time()}-{attempt}"), ranks)
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    backend = "nccl" if torch.cuda.is_available() else "gloo"
+    torch.distributed.init_process_group(backend, store=store, rank=rank, world_size=ranks)
 
 
 def _accelerator(optimisation: Optimisation) -> Accelerator:
