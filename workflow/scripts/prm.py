@@ -20,8 +20,9 @@ def main(job: Job) -> None:
     counts.rows_out = len(training)
     trainer, tokens = train_prm(job, training)
     metrics = {"trained_tokens": tokens}
+    zeta = job.spec.zeta if job.spec.loss == "rank" else 0.0
     if trainer.accelerator.is_main_process:
-        metrics |= judge_prm(trainer.bare_model.eval(), held_out, f"{job.node} seed {job.seed} judged")
+        metrics |= judge_prm(trainer.bare_model.eval(), held_out, f"{job.node} seed {job.seed} judged", zeta)
     trainer.finish(job, metrics, counts)
 
 

@@ -8,7 +8,7 @@ from stepladder.study.settings import Settings
 from stepladder.study.specs import STAGES
 
 # Raise a stage's number when a change of code changes what it writes: its nodes, and what is made from them, rerun.
-CODE_VERSIONS = dict.fromkeys(STAGES, 1) | {"labels": 2}
+CODE_VERSIONS = dict.fromkeys(STAGES, 1) | {"labels": 2, "prms": 2, "tables": 2}
 
 
 def job_texts(settings: Settings, nodes: Nodes) -> dict[Key, str]:

@@ -12,18 +12,6 @@ from stepladder.status.queue import read_queue
 COMMENT = "rule_policies_sft_wildcards_sft_0"
 
 
-def slurm_answers() -> bool:
-    try:
-        return subprocess.run(["sinfo"], capture_output=True, timeout=10).returncode == 0
-    except (OSError, subprocess.TimeoutExpired):
-        return False
-
-
-pytestmark = pytest.mark.skipif(
-    not slurm_answers(), reason="no Slurm answers here; tests/slurm/cluster.sh up makes one"
-)
-
-
 def submit(*options: str) -> str:
     """A small job of that comment in the project's folder; its number."""
     command = [
