@@ -86,7 +86,7 @@ class Run:
         return self.said()
 
     def working(self, script: str = "") -> list[Process]:
-        """The processes in which entry points of this run are at work; of one script where it is named."""
+        """The processes in which entry points are at work in this run's jobs; of one script where it is named."""
         found = []
         for folder in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):
@@ -94,7 +94,9 @@ class Run:
                 is_entry = len(words) > 1 and words[1].startswith(f"workflow/scripts/{script}")
                 if is_entry and any(word.startswith(str(self.results)) for word in words):
                     pairs = (folder / "environ").read_bytes().decode(errors="replace").split("\0")
-                    found.append(Process(int(folder.name), dict(pair.split("=", 1) for pair in pairs if "=" in pair)))
+                    environment = dict(pair.split("=", 1) for pair in pairs if "=" in pair)
+                    if "SLURM_JOB_ID" in environment:  # rules that Snakemake runs itself are no jobs
+                        found.append(Process(int(folder.name), environment))
         return found
 
     def at_work(self, script: str) -> Process:
