@@ -35,6 +35,7 @@ include: "workflow/rules/tracking.smk"
 localrules:
     all,
     costs,
+    study,
     tables,
     track,
 

@@ -1,51 +1,65 @@
-"""Twenty kills at random moments of one run, at least one in every stage: it still ends as if nothing had happened."""
+"""Twenty kills of one run, in jobs of every stage and at random moments of them: it ends as if nothing had happened."""
 
+import json
 import random
+import shutil
 import time
+from pathlib import Path
 
-from scene import STUDY, kill, nothing_left, start
+from scene import STUDY, attempt, kill, nothing_left, start, waits_for
 
 from graph import TINY, planned, run, same_tables
 from stepladder.study.specs import STAGES
 
-KILLS = 20
 SEED = 2611
-# A random part of this many seconds passes after a stage has begun. Light jobs take about two seconds.
-LONGEST = {"policies": 8.0, "trajectories": 8.0, "labels": 8.0, "prms": 8.0, "evaluations": 8.0}
-LIGHT = 1.5
+# In an order in which each can be killed before the next one begins.
+NODES = [
+    "questions/six", "models/tiny", "policies/base", "policies/sft", "trajectories/samples", "labels/monte_carlo",
+    "prms/bce", "prms/rank", "scores/samples", "rewards/wrs", "rewards/wrs_outcome", "pairs/outcome", "pairs/process",
+    "pairs/random", "policies/dpo_outcome", "policies/dpo_process", "policies/ppo_published", "evaluations/sft",
+    "evaluations/ppo_published", "tables/main",
+]  # fmt: skip
 
 
 def test_a_run_that_is_killed_again_and_again_ends_with_identical_tables(finished, tmp_path):
+    assert len(NODES) == 20 and {node.split("/")[0] for node in NODES} == set(STAGES)
     results, rng = tmp_path / "results", random.Random(SEED)
     moments = []
-    for stage in STAGES:
-        moments.append((stage, rng.uniform(0, LONGEST.get(stage, LIGHT))))
-        if len(moments) < KILLS - 1 and stage in LONGEST:
-            moments.append((None, rng.uniform(0, 15)))
-    while len(moments) < KILLS:
-        moments.insert(rng.randrange(len(moments)), (None, rng.uniform(0, 15)))
-    met = []
-    for stage, seconds in moments:
-        process = start(results)
-        if stage is not None:
-            assert begins(results, stage, process), (SEED, stage, met)
-        time.sleep(seconds)
-        met.append((stage, round(seconds, 2), process.poll() is None))
-        kill(process)
-    said = f"seed {SEED}; stage, seconds, alive: {met}"
-    assert sum(alive for _, _, alive in met) == KILLS, said
-    run(results, TINY)
+    for node in NODES:
+        (metrics,) = (finished / STUDY / node).rglob("metrics.json")
+        seconds = rng.random() * seconds_of(metrics)
+        while not killed(results, node, metrics.relative_to(finished), seconds):
+            shutil.rmtree(results / STUDY / node)  # this time it was faster than undisturbed
+            seconds /= 2
+        moments.append(f"{node} after {seconds:.1f} s")
+    said = f"seed {SEED}: {moments}"
+    done = attempt(results)
+    assert done.returncode == 0, (said, done.stdout[-4000:])
     same_tables(results, finished)
     nothing_left(results)
     assert planned(run(results, TINY, "--dry-run")) == {}, said
 
 
-def begins(results, stage, process) -> bool:
-    """Waits until a job of a stage has begun in this run; False when the run ended without."""
+def killed(results: Path, node: str, metrics: Path, seconds: float) -> bool:
+    """Starts a run, kills it some seconds after the node's job began, and says whether it was still going on then."""
     since = time.time_ns()
-    while process.poll() is None:
-        for log in (results / STUDY / "logs" / stage).glob("*.log"):
-            if log.stat().st_mtime_ns >= since:
-                return True
-        time.sleep(0.02)
-    return False
+    process = start(results, str(results / metrics))
+    stage, name = node.split("/")
+    logs = results / STUDY / "logs" / stage
+
+    def began() -> bool:
+        assert process.poll() is None, f"ended before {node} began: {process.stdout.read()[-3000:]}"
+        return any(log.stat().st_mtime_ns >= since for log in logs.glob(f"{name}.*"))
+
+    waits_for(began, 300)
+    time.sleep(seconds)
+    alive = process.poll() is None
+    if alive:
+        kill(process)
+    return alive
+
+
+def seconds_of(metrics: Path) -> float:
+    """How long a node's job took; of a node in shards, its shard."""
+    made = json.loads(metrics.read_text())
+    return made["metrics"].get("shard_seconds", made["wall_seconds"])

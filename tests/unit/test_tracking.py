@@ -137,7 +137,8 @@ def test_a_broken_file_is_one_clear_line_and_nothing_is_written(tracked, file, c
 
 def test_the_entry_point_is_quiet_and_reports(tracked, root, tmp_path):
     command = [sys.executable, str(root / "workflow/scripts/track.py"), "--output", str(tracked.root / "tracking.json")]
-    command += ["--study", canonical_json(config(Path("results")))]
+    (tmp_path / "study.json").write_text(canonical_json(config(Path("results"))))
+    command += ["--study", "study.json"]
     env = {"PYTHONPATH": str(root / "src"), "PATH": os.environ["PATH"], "HOME": str(tmp_path)}
     (tmp_path / "results/mlflow.db").unlink()
     done = subprocess.run(command, capture_output=True, text=True, env=env, cwd=tmp_path)

@@ -38,14 +38,9 @@ def one_of(names):
     return "|".join(names) or "(?!)"
 
 
-def folder_of(stage):
-    """Path pattern of the folder that a stage's job writes."""
-    return study.folder(stage, "{name}", "{seed}")
-
-
 def output_of(stage, file):
-    """Path pattern of a file in it."""
-    return f"{folder_of(stage)}/{file}"
+    """Path pattern of a file that a stage's job writes."""
+    return f"{study.folder(stage, '{name}', '{seed}')}/{file}"
 
 
 def shards_of(stage, ending):

@@ -14,7 +14,7 @@ rule evaluations:
         **resources_for("sample", "evaluations"),
     params:
         job=job_of("evaluations"),
-        folder=folder_of("evaluations"),
+        folder=subpath(output.metrics, parent=True),
         checkpoint=checkpoint_of("evaluations"),
         engine=study.engine(),
         seconds=seconds_of,

@@ -14,7 +14,7 @@ rule labels_shard:
         **resources_for("sample", "labels"),
     params:
         job=job_of("labels"),
-        folder=folder_of("labels"),
+        folder=subpath(output.metrics, ancestor=2),
         checkpoint=checkpoint_of("labels"),
         engine=study.engine(),
         seconds=seconds_of,
@@ -42,7 +42,7 @@ rule labels:
         **resources_for("light"),
     params:
         job=job_of("labels"),
-        folder=folder_of("labels"),
+        folder=subpath(output.metrics, parent=True),
         checkpoint=checkpoint_of("labels"),
     shell:
         "python workflow/scripts/gather.py --job {params.job:q} --seed {wildcards.seed} --input parts {input.parts:q}"

@@ -14,7 +14,7 @@ rule models:
         **resources_for("light"),
     params:
         job=job_of("models"),
-        folder=folder_of("models"),
+        folder=subpath(output.metrics, parent=True),
         models_dir=study.settings.models_dir,
     shell:
         "python workflow/scripts/model.py --job {params.job:q} --seed {wildcards.seed}"

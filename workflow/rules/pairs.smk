@@ -15,7 +15,7 @@ rule pairs:
         **resources_for("light"),
     params:
         job=job_of("pairs"),
-        folder=folder_of("pairs"),
+        folder=subpath(output.metrics, parent=True),
     shell:
         "python workflow/scripts/pairs.py --job {params.job:q} --seed {wildcards.seed} --input rewards {input.rewards:q}"
         " --input trajectories {input.trajectories:q} --output {params.folder:q} 2>&1 | tee {log:q}"
@@ -38,7 +38,7 @@ rule reference:
         **resources_for("score", "pairs"),
     params:
         job=job_of("pairs"),
-        folder=folder_of("pairs"),
+        folder=subpath(output.metrics, parent=True),
         checkpoint=checkpoint_of("pairs"),
         seconds=seconds_of,
     shell:

@@ -19,7 +19,7 @@ rule policies_pretrain:
         **resources_for("train", "policies", "pretrain"),
     params:
         job=job_of("policies"),
-        folder=folder_of("policies"),
+        folder=subpath(output.metrics, parent=True),
         checkpoint=checkpoint_of("policies"),
         launch=launcher_of("policies"),
         seconds=seconds_of,
@@ -49,7 +49,7 @@ rule policies_sft:
         **resources_for("train", "policies", "sft"),
     params:
         job=job_of("policies"),
-        folder=folder_of("policies"),
+        folder=subpath(output.metrics, parent=True),
         checkpoint=checkpoint_of("policies"),
         launch=launcher_of("policies"),
         seconds=seconds_of,
@@ -80,7 +80,7 @@ rule policies_dpo:
         **resources_for("train", "policies", "dpo"),
     params:
         job=job_of("policies"),
-        folder=folder_of("policies"),
+        folder=subpath(output.metrics, parent=True),
         checkpoint=checkpoint_of("policies"),
         launch=launcher_of("policies"),
         seconds=seconds_of,
@@ -111,7 +111,7 @@ rule policies_ppo:
         **resources_for("reinforce", "policies", "ppo"),
     params:
         job=job_of("policies"),
-        folder=folder_of("policies"),
+        folder=subpath(output.metrics, parent=True),
         checkpoint=checkpoint_of("policies"),
         launch=launcher_of("policies"),
         seconds=seconds_of,

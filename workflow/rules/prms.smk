@@ -15,7 +15,7 @@ rule prms:
         **resources_for("train", "prms"),
     params:
         job=job_of("prms"),
-        folder=folder_of("prms"),
+        folder=subpath(output.metrics, parent=True),
         checkpoint=checkpoint_of("prms"),
         launch=launcher_of("prms"),
         seconds=seconds_of,
@@ -43,7 +43,7 @@ rule scores:
         **resources_for("score", "scores"),
     params:
         job=job_of("scores"),
-        folder=folder_of("scores"),
+        folder=subpath(output.metrics, parent=True),
         checkpoint=checkpoint_of("scores"),
         seconds=seconds_of,
     shell:

@@ -14,7 +14,7 @@ rule questions:
         **resources_for("light"),
     params:
         job=job_of("questions"),
-        folder=folder_of("questions"),
+        folder=subpath(output.metrics, parent=True),
         data_dir=study.settings.data_dir,
     shell:
         "python workflow/scripts/questions.py --job {params.job:q} --input data_dir {params.data_dir:q}"

@@ -15,7 +15,7 @@ rule rewards:
         **resources_for("light"),
     params:
         job=job_of("rewards"),
-        folder=folder_of("rewards"),
+        folder=subpath(output.metrics, parent=True),
     shell:
         "python workflow/scripts/reward.py --job {params.job:q} --seed {wildcards.seed} --input scores {input.scores:q}"
         " --input trajectories {input.trajectories:q} --output {params.folder:q} 2>&1 | tee {log:q}"

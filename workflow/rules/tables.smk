@@ -34,29 +34,7 @@ rule table:
         **resources_for("light"),
     params:
         job=job_of("tables"),
-        folder=folder_of("tables"),
+        folder=subpath(output.metrics, parent=True),
     shell:
         "python workflow/scripts/table.py --job {params.job:q} --input answers {input.answers:q}"
         " --input reported {input.reported:q} --output {params.folder:q} 2>&1 | tee {log:q}"
-
-
-# What all jobs have cost. It changes with every run, so nothing is made from it.
-rule costs:
-    input:
-        metrics=study.metrics_files(),
-        references=expand(output_of("pairs", "reference.json"), name=study.names("pairs"), seed=study.settings.seeds),
-    output:
-        csv=f"{study.root}/costs.csv",
-        md=f"{study.root}/costs.md",
-        html=report(f"{study.root}/costs.html", caption="../report/costs.rst", category="Costs"),
-    log:
-        f"{study.root}/logs/costs.log",
-    conda:
-        "../envs/stepladder.yaml"
-    threads: threads_for("light")
-    resources:
-        **resources_for("light"),
-    params:
-        folder=subpath(output.csv, parent=True),
-    shell:
-        "python workflow/scripts/costs.py --metrics {input:q} --output {params.folder:q} 2>&1 | tee {log:q}"

@@ -1,6 +1,24 @@
+# The merged study beside its results, for jobs that read all of it: a command line could not hold a large one.
+rule study:
+    output:
+        f"{study.root}/study.json",
+    log:
+        f"{study.root}/logs/study.log",
+    conda:
+        "../envs/stepladder.yaml"
+    threads: threads_for("light")
+    resources:
+        **resources_for("light"),
+    params:
+        study=canonical_json(config),
+    script:
+        "../scripts/study.py"
+
+
 # Result files into MLflow, by one local job: many writers on one database lose runs, files never do.
 rule track:
     input:
+        study=rules.study.output,
         tables=study.table_files(),
         metrics=study.metrics_files(),
     output:
@@ -12,7 +30,27 @@ rule track:
     threads: threads_for("light")
     resources:
         **resources_for("light"),
-    params:
-        study=canonical_json(config),
     shell:
-        "python workflow/scripts/track.py --study {params.study:q} --output {output:q} 2>&1 | tee {log:q}"
+        "python workflow/scripts/track.py --study {input.study:q} --output {output:q} 2>&1 | tee {log:q}"
+
+
+# What all jobs have cost. It changes with every run, so nothing is made from it.
+rule costs:
+    input:
+        study=rules.study.output,
+        metrics=study.cost_files(),
+    output:
+        csv=f"{study.root}/costs.csv",
+        md=f"{study.root}/costs.md",
+        html=report(f"{study.root}/costs.html", caption="../report/costs.rst", category="Costs"),
+    log:
+        f"{study.root}/logs/costs.log",
+    conda:
+        "../envs/stepladder.yaml"
+    threads: threads_for("light")
+    resources:
+        **resources_for("light"),
+    params:
+        folder=subpath(output.csv, parent=True),
+    shell:
+        "python workflow/scripts/costs.py --study {input.study:q} --output {params.folder:q} 2>&1 | tee {log:q}"

@@ -14,7 +14,7 @@ rule trajectories_shard:
         **resources_for("sample", "trajectories"),
     params:
         job=job_of("trajectories"),
-        folder=folder_of("trajectories"),
+        folder=subpath(output.metrics, ancestor=2),
         checkpoint=checkpoint_of("trajectories"),
         engine=study.engine(),
         seconds=seconds_of,
@@ -42,7 +42,7 @@ rule trajectories:
         **resources_for("light"),
     params:
         job=job_of("trajectories"),
-        folder=folder_of("trajectories"),
+        folder=subpath(output.metrics, parent=True),
         checkpoint=checkpoint_of("trajectories"),
     shell:
         "python workflow/scripts/gather.py --job {params.job:q} --seed {wildcards.seed} --input parts {input.parts:q}"

@@ -6,16 +6,20 @@ from pathlib import Path
 
 from stepladder.errors import StepladderError
 from stepladder.files import atomic_path
+from stepladder.records import read_json
 from stepladder.report.costs import lay_out_costs, read_cost, render_costs_csv
 from stepladder.report.render import render_html, render_markdown
+from stepladder.study.graph import build
+from stepladder.study.load import Sources
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--metrics", type=Path, nargs="+", required=True, help="the metrics of every job")
+    parser.add_argument("--study", type=Path, required=True, help="study.json: the merged configuration")
     parser.add_argument("--output", type=Path, required=True, help="the study's folder")
     given = parser.parse_args()
-    costs = [read_cost(path) for path in given.metrics]
+    study = build(read_json(given.study), Sources([]))
+    costs = [read_cost(Path(path)) for path in study.cost_files()]
     layout = lay_out_costs(costs)
     texts = {
         "costs.csv": render_costs_csv(costs),

@@ -1,13 +1,12 @@
 """The results of a study into MLflow; run by one local rule, after all jobs that write results."""
 
 import argparse
-import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
 
 from stepladder.errors import StepladderError
-from stepladder.records import write_json
+from stepladder.records import read_json, write_json
 from stepladder.study.graph import build
 from stepladder.study.load import Sources
 from stepladder.tracking.ingest import ingest
@@ -15,10 +14,10 @@ from stepladder.tracking.ingest import ingest
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--study", type=json.loads, required=True, help="canonical JSON of the merged configuration")
+    parser.add_argument("--study", type=Path, required=True, help="study.json: the merged configuration")
     parser.add_argument("--output", type=Path, required=True, help="tracking.json: what was written, and the run ids")
     given = parser.parse_args()
-    study = build(given.study, Sources([]))
+    study = build(read_json(given.study), Sources([]))
     results = study.settings.results
     uri = study.settings.tracking or f"sqlite:///{results}/mlflow.db"
     report = ingest(study, uri, Path(results) / "mlartifacts")

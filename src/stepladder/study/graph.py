@@ -154,6 +154,11 @@ class Study:
             f"{self.folder(stage, name, seed)}/metrics.json" for stage, name in self.nodes for seed in self.seeds(stage)
         ]
 
+    def cost_files(self) -> list[str]:
+        """Every job's account of its time: the nodes' metrics, and those of the reference log-probs of pairs."""
+        pairs = [self.folder("pairs", name, seed) for name in self.names("pairs") for seed in self.settings.seeds]
+        return self.metrics_files() + [f"{folder}/reference.json" for folder in pairs]
+
     def inputs(self, stage: str, name: str, seed: int | str) -> dict[str, str | list[str]]:
         """What the node's job reads, by the names that its rule gives to its inputs."""
         return inputs(self.nodes[stage, name], self.nodes, self.settings, self.artefact, seed)
