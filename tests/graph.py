@@ -2,7 +2,6 @@
 
 import os
 import re
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -37,21 +36,6 @@ def run(
     said = done.stdout + done.stderr
     assert done.returncode == 0, said[-6000:]
     return said
-
-
-def run_and_kill(results: Path, files: list[Path], seconds: float) -> bool:
-    """Starts a study and kills every process of it after some seconds; False when it ended before."""
-    process = subprocess.Popen(
-        command(results, files, (), {}, "local"),
-        cwd=ROOT, env=_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-    )  # fmt: skip
-    try:
-        process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait(30)
-        return True
-    return False
 
 
 def planned(said: str) -> dict[str, int]:

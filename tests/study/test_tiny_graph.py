@@ -1,4 +1,4 @@
-"""One whole graph, then everything that must hold of it when it is run again, changed, sharded, killed or reported."""
+"""One whole graph, then everything that must hold of it when it is run again, changed, sharded or reported."""
 
 import csv
 import json
@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from graph import QUICKSTART, ROOT, TABLE_FILES, TINY, planned, run, run_and_kill, same_tables
+from graph import QUICKSTART, ROOT, TABLE_FILES, TINY, planned, run
 
 
 def changed(tmp_path: Path, change: dict) -> list[Path]:
@@ -127,14 +127,6 @@ def test_shards_give_the_same_rows_as_one_job(finished, tmp_path):
     run(results, sharded, str(target), "--rerun-triggers", "mtime")
     for file in ("trajectories/samples/seed0/trajectories.parquet", "labels/monte_carlo/seed0/labels.parquet"):
         assert pq.read_table(results / "quickstart" / file).equals(pq.read_table(finished / "quickstart" / file))
-
-
-def test_a_run_killed_at_any_moment_ends_with_identical_tables(finished, tmp_path):
-    results = tmp_path / "results"
-    killed = [run_and_kill(results, TINY, seconds) for seconds in (15, 25, 35)]
-    assert killed[0]
-    run(results, TINY)
-    same_tables(results, finished)
 
 
 def test_report_holds_the_table_both_figures_and_the_costs(finished, tmp_path):
