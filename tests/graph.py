@@ -1,4 +1,4 @@
-"""Running whole graphs in tests: one Snakemake process at a time, bounded in time, killed by its own group."""
+"""Running whole graphs in tests: one Snakemake process at a time, bounded in time."""
 
 import os
 import re
