@@ -8,11 +8,12 @@
 PYTHON ?= python3
 CORES ?= 2
 SEEDS ?= 1
-EXTRAS ?= cpu,slurm
 RESULTS ?= results
 
 COMMA := ,
 BIN := .venv/bin
+# What .venv was set up with before, or the CPU build.
+EXTRAS ?= $(or $(subst -,$(COMMA),$(patsubst .venv/.ready-%,%,$(firstword $(wildcard .venv/.ready-*)))),cpu$(COMMA)slurm)
 CONSTRAINTS := $(if $(findstring gpu,$(EXTRAS)),constraints-gpu.txt,constraints.txt)
 READY := .venv/.ready-$(subst $(COMMA),-,$(EXTRAS))
 # uv does not read pip's settings; where pip is told of a folder of wheels (a CPU build of torch, say), uv is told, too.

@@ -63,7 +63,12 @@ def this_attempt(job: str, environment: Mapping[str, str] = os.environ) -> Attem
 
 
 def command_by_hand(python: str, arguments: Sequence[str], environment: Mapping[str, str]) -> str:
-    """The shell command that does in a terminal what this process does, in its container and with all its ranks."""
+    """The shell command that does in a terminal what this process does, in its container and with all its ranks.
+
+    For ranks on several nodes there is none: only Slurm can start them, so the words then say that.
+    """
+    if environment.get("GROUP_WORLD_SIZE", "1") != "1":
+        return f"not on {environment['GROUP_WORLD_SIZE']} nodes: run the same snakemake command again"
     ranks = environment.get("LOCAL_WORLD_SIZE")
     start = torchrun_on_one_node(int(ranks), str(Path(python).parent / "torchrun")) if ranks else [python]
     kept = [f"{name}={environment[name]}" for name in _KEPT if name in environment]

@@ -6,12 +6,15 @@ import shutil
 import time
 from pathlib import Path
 
-from scene import STUDY, attempt, kill, nothing_left, start, waits_for
+from scene import STUDY, attempt, kill, nothing_left, start, state, untouched, waits_for
 
 from graph import TINY, planned, run, same_tables
+from stepladder.study.graph import build
+from stepladder.study.load import Sources
 from stepladder.study.specs import STAGES
 
 SEED = 2611
+SOURCES = Sources(TINY)
 # In an order in which each can be killed before the next one begins.
 NODES = [
     "questions/six", "models/tiny", "policies/base", "policies/sft", "trajectories/samples", "labels/monte_carlo",
@@ -24,7 +27,7 @@ NODES = [
 def test_a_run_that_is_killed_again_and_again_ends_with_identical_tables(finished, tmp_path):
     assert len(NODES) == 20 and {node.split("/")[0] for node in NODES} == set(STAGES)
     results, rng = tmp_path / "results", random.Random(SEED)
-    moments = []
+    moments, done, before = [], set(), {}
     for node in NODES:
         (metrics,) = (finished / STUDY / node).rglob("metrics.json")
         seconds = rng.random() * seconds_of(metrics)
@@ -32,12 +35,29 @@ def test_a_run_that_is_killed_again_and_again_ends_with_identical_tables(finishe
             shutil.rmtree(results / STUDY / node)  # this time it was faster than undisturbed
             seconds /= 2
         moments.append(f"{node} after {seconds:.1f} s")
+        after = state(results)
+        assert {place: after.get(place) for place in before} == before, moments
+        done |= made_from(node)  # its job had begun
+        before = {place: seen for place, seen in after.items() if "/".join(Path(place).parts[1:3]) in done}
     said = f"seed {SEED}: {moments}"
-    done = attempt(results)
-    assert done.returncode == 0, (said, done.stdout[-4000:])
+    last = attempt(results)
+    assert last.returncode == 0, (said, last.stdout[-4000:])
+    untouched(before, state(results))
     same_tables(results, finished)
     nothing_left(results)
     assert planned(run(results, TINY, "--dry-run")) == {}, said
+
+
+def made_from(node: str) -> set[str]:
+    """The nodes that must be finished before a node's job begins."""
+    study = build(SOURCES.merged(), SOURCES)
+    found: set[tuple[str, str]] = set()
+    todo = [tuple(node.split("/"))]
+    while todo:
+        above = {(stage, name) for _, stage, name in study.nodes[todo.pop()].references} - found
+        found |= above
+        todo += above
+    return {f"{stage}/{name}" for stage, name in found}
 
 
 def killed(results: Path, node: str, metrics: Path, seconds: float) -> bool:

@@ -89,6 +89,11 @@ def test_a_command_by_hand_enters_the_container_and_starts_the_ranks():
     ]  # fmt: skip
 
 
+def test_ranks_on_several_nodes_have_no_command_by_hand():
+    words = command_by_hand("/v/bin/python", ["x.py"], {"LOCAL_WORLD_SIZE": "4", "GROUP_WORLD_SIZE": "2"})
+    assert words == "not on 2 nodes: run the same snakemake command again"
+
+
 @pytest.mark.parametrize("command", ["", "cd /a && python x.py", "python 'open", "python --job"])
 def test_no_job_in_another_command(command):
     assert job_of_command(command) is None

@@ -7,7 +7,7 @@ from study_files import SMALL, edited, put, small, study_from, study_of, write
 
 from stepladder.study.faults import StudyFaults
 from stepladder.study.graph import build
-from stepladder.study.load import Sources, overlay, without_nulls
+from stepladder.study.load import Sources, overlay, read_study, study_text, without_nulls
 
 LEAVES = st.integers() | st.none() | st.lists(st.integers(), max_size=2)
 MAPPINGS = st.recursive(
@@ -194,3 +194,15 @@ def test_a_faulty_setting_hides_no_override(tmp_path):
     config = edited(put("scale.override.labels", {"policy": "sft"}), put("seeds", [-1]))
     del config["labels"]["rollouts"]["policy"]
     assert len(_lines(write(tmp_path / "study.yaml", config))) == 1
+
+
+def test_a_kept_study_is_read_where_it_lies(tmp_path):
+    config = {**small(), "results": "elsewhere", "scale": {"name": "x", "chunk": 7}}
+    path = tmp_path / "moved" / "small" / "study.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(study_text(config))
+    assert read_study(path) == {**config, "results": str(tmp_path / "moved")}
+    assert study_text(config) == study_text({**config, "results": "other"}) != study_text({**config, "seeds": [7]})
+    path.write_text("{")
+    with pytest.raises(StudyFaults, match="cannot be read; delete it"):
+        read_study(path)

@@ -94,7 +94,7 @@ def test_jobs_that_load_a_model_ask_for_gpus_of_the_scales_kind_and_the_others_f
             assert "gpu" not in job.resources and "gpu_model" not in job.resources, job.rule
         else:
             assert job.resources["gpu"] == gpus.get(job.rule, 1), job.rule
-            assert job.resources["gpu_model"] == "a100", job.rule
+            assert job.resources["gpu_model"] == "h200", job.rule
             assert job.resources["tasks_per_gpu"] == 0, job.rule
             assert job.resources["mem_mb"] > 50000, job.rule
 
@@ -122,7 +122,7 @@ def test_ranks_are_started_by_torchrun_on_one_node(jobs):
 def test_ranks_on_two_nodes_are_started_by_srun_in_one_job(on_two_nodes):
     asked = on_two_nodes.resources
     assert {name: asked[name] for name in ("gpu", "gpu_model", "nodes", "tasks", "mpi", "gres", "tasks_per_gpu")} == {
-        "gpu": 8, "gpu_model": "a100", "nodes": 2, "tasks": 2, "mpi": "srun", "gres": "gpu:a100:4", "tasks_per_gpu": 0,
+        "gpu": 8, "gpu_model": "h200", "nodes": 2, "tasks": 2, "mpi": "srun", "gres": "gpu:h200:4", "tasks_per_gpu": 0,
     }  # fmt: skip
     assert "srun --nodes=2 --ntasks-per-node=1 --cpus-per-task=32 --kill-on-bad-exit=1 torchrun" in on_two_nodes.shell
     assert "--rdzv-endpoint=$(hostname):$((20000 + SLURM_JOB_ID % 20000)) workflow/scripts/ppo.py" in on_two_nodes.shell
@@ -138,13 +138,13 @@ def _submitted(job: SimpleNamespace) -> str:
 
 def test_the_executor_asks_slurm_for_one_task_on_one_node(jobs):
     line = _submitted(next(job for job in jobs if job.rule == "policies_ppo"))
-    assert line.endswith("--gpus=a100:4")
+    assert line.endswith("--gpus=h200:4")
     assert "--cpus-per-task=32" in line
     assert not re.search(r"--ntasks|--nodes|--gres", line)
 
 
 def test_the_executor_asks_slurm_for_one_task_on_each_of_two_nodes(on_two_nodes):
     line = _submitted(on_two_nodes)
-    assert line.endswith("--gres=gpu:a100:4 --gpus=a100:8")
+    assert line.endswith("--gres=gpu:h200:4 --gpus=h200:8")
     assert "--nodes=2" in line and "--ntasks=2" in line and "--cpus-per-task=32" in line
     assert "--ntasks-per-gpu" not in line

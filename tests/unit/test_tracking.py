@@ -12,7 +12,7 @@ from tracked_study import TABLE_CSV, config
 
 from stepladder.errors import StepladderError
 from stepladder.records import read_json
-from stepladder.study.canonical import canonical_json
+from stepladder.study.load import study_text
 
 
 def test_first_ingest_creates_a_run_per_result(tracked):
@@ -137,8 +137,8 @@ def test_a_broken_file_is_one_clear_line_and_nothing_is_written(tracked, file, c
 
 def test_the_entry_point_is_quiet_and_reports(tracked, root, tmp_path):
     command = [sys.executable, str(root / "workflow/scripts/track.py"), "--output", str(tracked.root / "tracking.json")]
-    (tmp_path / "study.json").write_text(canonical_json(config(Path("results"))))
-    command += ["--study", "study.json"]
+    (tracked.root / "study.json").write_text(study_text(config(Path("results"))))
+    command += ["--study", str((tracked.root / "study.json").relative_to(tmp_path))]
     env = {"PYTHONPATH": str(root / "src"), "PATH": os.environ["PATH"], "HOME": str(tmp_path)}
     (tmp_path / "results/mlflow.db").unlink()
     done = subprocess.run(command, capture_output=True, text=True, env=env, cwd=tmp_path)

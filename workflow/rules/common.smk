@@ -3,10 +3,9 @@ import sys
 from pathlib import Path
 from shlex import quote
 
-from stepladder.study.canonical import canonical_json
 from stepladder.study.faults import StudyFaults
 from stepladder.study.graph import build
-from stepladder.study.load import Sources
+from stepladder.study.load import Sources, study_text
 from stepladder.study.resources import work_seconds
 
 try:
@@ -70,8 +69,8 @@ def checkpoint_of(stage):
 
 
 def launcher_of(stage):
-    """Params function: how a training job is started on its ranks."""
-    return lambda wildcards: study.launcher(stage, wildcards.name)
+    """Params function: how a training job is started on its ranks; like all that follows from resources, no trigger."""
+    return lambda wildcards, resources: study.launcher(stage, wildcards.name)
 
 
 def asked_by(work, stage, method):

@@ -10,7 +10,7 @@ rule study:
     resources:
         **resources_for("light"),
     params:
-        study=canonical_json(config),
+        study=study_text(config),
     script:
         "../scripts/study.py"
 

@@ -6,11 +6,10 @@ from pathlib import Path
 
 from stepladder.errors import StepladderError
 from stepladder.files import atomic_path
-from stepladder.records import read_json
 from stepladder.report.costs import lay_out_costs, read_cost, render_costs_csv
 from stepladder.report.render import render_html, render_markdown
 from stepladder.study.graph import build
-from stepladder.study.load import Sources
+from stepladder.study.load import Sources, read_study
 
 
 def main() -> None:
@@ -18,7 +17,7 @@ def main() -> None:
     parser.add_argument("--study", type=Path, required=True, help="study.json: the merged configuration")
     parser.add_argument("--output", type=Path, required=True, help="the study's folder")
     given = parser.parse_args()
-    study = build(read_json(given.study), Sources([]))
+    study = build(read_study(given.study), Sources([]))
     costs = [read_cost(Path(path)) for path in study.cost_files()]
     layout = lay_out_costs(costs)
     texts = {

@@ -6,9 +6,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from stepladder.errors import StepladderError
-from stepladder.records import read_json, write_json
+from stepladder.records import write_json
 from stepladder.study.graph import build
-from stepladder.study.load import Sources
+from stepladder.study.load import Sources, read_study
 from stepladder.tracking.ingest import ingest
 
 
@@ -17,7 +17,7 @@ def main() -> None:
     parser.add_argument("--study", type=Path, required=True, help="study.json: the merged configuration")
     parser.add_argument("--output", type=Path, required=True, help="tracking.json: what was written, and the run ids")
     given = parser.parse_args()
-    study = build(read_json(given.study), Sources([]))
+    study = build(read_study(given.study), Sources([]))
     results = study.settings.results
     uri = study.settings.tracking or f"sqlite:///{results}/mlflow.db"
     report = ingest(study, uri, Path(results) / "mlartifacts")

@@ -1,11 +1,13 @@
 """Reading study files: duplicate keys are faults, later files lie over earlier ones, null removes a key."""
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from stepladder.study.canonical import canonical_json
 from stepladder.study.faults import Fault, StudyFaults, short
 
 
@@ -129,3 +131,21 @@ class Sources:
         # NaN differs from itself.
         givers = [path for its_depth, its, path in found if its_depth == depth and (its == value or its != its)]
         return givers[-1] if givers else "--config"
+
+
+def study_text(config: dict[str, Any]) -> str:
+    """A merged configuration as it stands in ``study.json``: all but the results folder, which that file lies in."""
+    return canonical_json({key: value for key, value in config.items() if key != "results"})
+
+
+def read_study(path: Path) -> dict[str, Any]:
+    """The merged configuration of the study whose ``study.json`` this is: ``<results>/<study>/study.json``.
+
+    Raises:
+        StudyFaults: when the file is missing or broken.
+    """
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise StudyFaults([f"{path}: cannot be read; delete it and run again to make it anew"]) from None
+    return {**config, "results": str(path.parent.parent)}
