@@ -124,6 +124,7 @@ def test_one_process_at_a_time_also_after_a_killed_one(tmp_path):
         return subprocess.Popen(command, text=True, **pipes)
 
     def waits(process: subprocess.Popen[str]) -> None:
+        assert select.select([process.stderr], [], [], 30)[0], "does not wait"
         assert process.stderr.readline() == "stepladder: waits for another process that does the same\n"
         assert not select.select([process.stdout], [], [], 0.2)[0]
 
