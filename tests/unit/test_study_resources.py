@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from study_files import edited, put, study_from
 
 from stepladder.study.faults import StudyFaults
-from stepladder.study.graph import Study
 from stepladder.study.resources import REQUESTED, launcher, request, work_seconds
 from stepladder.study.settings import Resources, Scale
 from stepladder.study.sizes import weights_of
@@ -15,10 +14,6 @@ from stepladder.study.specs import HubModel, NewModel
 
 TRAIN = {"threads": 16, "mem_mb": 1000, "mem_mb_per_billion": 100, "runtime": 20, "runtime_per_billion": 10, "gpu": 2}
 BIG = {"source": "hub", "repository": "a/big", "parameters": 30e9}
-
-
-def _asked(study: Study, work: str, stage: str, name: str, attempt: int = 1) -> dict:
-    return dict(study.request(work, stage, name, attempt))
 
 
 @pytest.mark.parametrize("architecture", ["llama", "qwen2"])

@@ -1,5 +1,7 @@
 # Policies: every one a checkpoint, made from the checkpoint of the node that it starts from. Priorities keep long
 # trainings ahead of evaluations, so that nothing waits for the longest job at the end.
+
+
 # Atomic skills of the generated world.
 rule policies_pretrain:
     input:
