@@ -2,10 +2,6 @@
 # src/stepladder/, and here only which files come from which.
 from snakemake.utils import min_version
 
-from stepladder.errors import StepladderError
-from stepladder.files import claim
-from stepladder.status.show import failures
-
 min_version("9.27")
 
 
@@ -29,7 +25,7 @@ include: "workflow/rules/rewards.smk"
 include: "workflow/rules/pairs.smk"
 include: "workflow/rules/evaluations.smk"
 include: "workflow/rules/tables.smk"
-include: "workflow/rules/tracking.smk"
+include: "workflow/rules/study.smk"
 
 
 localrules:
@@ -38,19 +34,6 @@ localrules:
     study,
     tables,
     track,
-
-
-# One run at a time in a results folder, however it is started; a killed one leaves no lock behind.
-onstart:
-    try:
-        claim(Path(study.settings.results))
-    except StepladderError as error:
-        sys.exit(f"stepladder: {error}")
-
-
-# What failed, the end of its log, and the command to run it by hand.
-onerror:
-    print(failures(study), file=sys.stderr)
 
 
 # Everything the study asks for, what it has cost, and its record in MLflow.

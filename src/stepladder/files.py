@@ -53,6 +53,16 @@ def whole_folder(target: Path) -> Iterator[Path]:
         yield temporary
 
 
+def write_text(text: str, path: Path) -> None:
+    """Writes a text in UTF-8, whole or not at all.
+
+    Raises:
+        StepladderError: when the disk is full or may not be written.
+    """
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
 def take_name(temporary: Path, target: Path) -> None:
     """Gives a finished file or folder its name, once all of it is on the disk: whole even after a power cut."""
     for path in [*temporary.rglob("*"), temporary]:

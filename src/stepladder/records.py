@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stepladder.errors import StepladderError
-from stepladder.files import atomic_path
+from stepladder.files import atomic_path, write_text
 
 _ids = pa.list_(pa.int32())
 _key = [pa.field("question_id", pa.string(), nullable=False)]
@@ -182,8 +182,7 @@ def read_records(path: Path, schema: pa.Schema, columns: list[str] | None = None
 
 def write_json(data: Any, path: Path) -> None:
     """Writes data as indented JSON with sorted keys, whole or not at all."""
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_text(json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False) + "\n", path)
 
 
 def read_json(path: Path) -> Any:
@@ -220,5 +219,4 @@ class Counts:
 
 def write_history(history: Sequence[dict[str, float]], path: Path) -> None:
     """Writes the course of a training, one JSON object a line."""
-    with atomic_path(path) as temporary:
-        temporary.write_text("".join(json.dumps(point, sort_keys=True) + "\n" for point in history), encoding="utf-8")
+    write_text("".join(json.dumps(point, sort_keys=True) + "\n" for point in history), path)

@@ -3,7 +3,6 @@
 import math
 
 import torch
-from hypothesis import settings
 from torch import tensor
 
 from stepladder.rewards.losses import (
@@ -15,7 +14,6 @@ from stepladder.rewards.losses import (
     theory_rank_loss,
 )
 
-examples = settings(deadline=None, max_examples=40)
 EPS = 1e-5
 ROWS = {
     "E1": ([0, 0], [1, 0]),

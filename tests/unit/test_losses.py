@@ -9,7 +9,6 @@ import math
 
 import pytest
 import torch
-from hypothesis import settings
 from loss_references import EPS, ROWS, published, row
 from torch import tensor
 
@@ -22,7 +21,6 @@ from stepladder.rewards.losses import (
     theory_rank_loss,
 )
 
-examples = settings(deadline=None, max_examples=40)
 EXACT = {
     "E1": 4.027063113833002,
     "E2": 2.323856151650394,

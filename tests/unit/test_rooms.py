@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 ROOMS = [
-    "errors", "budget", "files", "progress", "study", "attempts", "status", "records", "weights", "job", "questions",
-    "pretrained", "reasoning", "generation", "supervision", "training", "rewards", "policies", "evaluation", "report",
-    "tracking",
+    "errors", "budget", "files", "progress", "study", "study_job", "attempts", "status", "records", "weights", "job",
+    "questions", "pretrained", "reasoning", "generation", "supervision", "training", "rewards", "policies",
+    "evaluation", "report", "tracking",
 ]  # fmt: skip
 PACKAGE = Path(__file__).resolve().parents[2] / "src" / "stepladder"
 MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py") if path.name != "__init__.py")

@@ -136,7 +136,7 @@ def test_a_broken_file_is_one_clear_line_and_nothing_is_written(tracked, file, c
 
 
 def test_the_entry_point_is_quiet_and_reports(tracked, root, tmp_path):
-    command = [sys.executable, str(root / "workflow/scripts/track.py"), "--output", str(tracked.root / "tracking.json")]
+    command = [sys.executable, str(root / "workflow/scripts/track.py")]
     (tracked.root / "study.json").write_text(study_text(config(Path("results"))))
     command += ["--study", str((tracked.root / "study.json").relative_to(tmp_path))]
     env = {"PYTHONPATH": str(root / "src"), "PATH": os.environ["PATH"], "HOME": str(tmp_path)}

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from stepladder.files import atomic_path
+from stepladder.files import write_text
 
-with atomic_path(Path(snakemake.output[0])) as temporary:  # noqa: F821
-    temporary.write_text(snakemake.params.study, encoding="utf-8")  # noqa: F821
+write_text(snakemake.params.study, Path(snakemake.output[0]))  # noqa: F821

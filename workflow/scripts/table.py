@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 
-from stepladder.files import atomic_path
+from stepladder.files import write_text
 from stepladder.job import Job, run
 from stepladder.records import Counts
 from stepladder.report.answers import read_evaluated
@@ -27,8 +27,7 @@ def main(job: Job) -> None:
         "table.html": render_html(layout),
     }
     for name, text in texts.items():
-        with atomic_path(job.output / name) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+        write_text(text, job.output / name)
     draw_bars(table, job.output / "bars.png")
     draw_curves(best_of_n_curves(job.spec, evaluated, seed), job.output / "best_of_n.png")
     counts = Counts(evaluated.rows)

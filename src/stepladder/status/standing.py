@@ -6,7 +6,6 @@ import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -16,7 +15,6 @@ from stepladder.status.queue import Queue
 from stepladder.status.tasks import WHOLE, Task, tasks_of
 from stepladder.study.canonical import canonical_json
 from stepladder.study.graph import Study
-from stepladder.study.specs import SEEDLESS_STAGES
 
 State = Literal["waiting", "queued", "running", "done", "stale", "failed"]
 STATES: tuple[State, ...] = ("done", "stale", "running", "queued", "waiting", "failed")
@@ -44,41 +42,24 @@ def survey(study: Study, ask: Callable[[], Queue | None]) -> list[Standing]:
     Args:
         ask: for Slurm's queue; it is asked once, and only when something has no result.
     """
-    nodes = {
-        (stage, name, seed): _judged(study, stage, name, seed)
-        for stage, name in study.nodes
-        for seed in study.seeds(stage)
-    }
+    nodes = {job: _judged(study, *job) for job in study.jobs()}
     queue = ask() if any(None in node.values() for node in nodes.values()) else None
-
-    @cache
-    def is_current(stage: str, name: str, seed: int) -> bool:
-        judged = nodes[stage, name, seed].values()
-        done = all(standing is not None and standing.state == "done" for standing in judged)
-        return done and stands_on_current(stage, name, seed)
-
-    def stands_on_current(stage: str, name: str, seed: int) -> bool:
-        return all(
-            is_current(its_stage, its_name, its_seed)
-            for its_stage, its_name in study.nodes[stage, name].above
-            for its_seed in _seeds_above(study, stage, seed, its_stage)
-        )
-
-    found = []
-    for (stage, name, seed), node in nodes.items():
-        current, job = stands_on_current(stage, name, seed), study.job(stage, name)
+    # Of these, and of all that they are made from, every result is there and of the study as it is now.
+    current: set[tuple[str, str, int]] = set()
+    found: dict[tuple[str, str, int], list[Standing]] = {}
+    for key, node in nodes.items():
+        stands_on_current = all(above in current for above in study.jobs_above(*key))
+        if stands_on_current and all(standing is not None and standing.state == "done" for standing in node.values()):
+            current.add(key)
+        found[key] = []
         for task, standing in node.items():
             if standing is None:
-                standing = unfinished(task, job, read_log(task.log), queue)
-            elif standing.state == "done" and not current:
+                standing = unfinished(task, study.job(*key[:2]), read_log(task.log), queue)
+            elif standing.state == "done" and not stands_on_current:
                 standing = replace(standing, state="stale", note="what it is made from is not done")
-            found.append(standing)
-    return found
-
-
-def _seeds_above(study: Study, stage: str, seed: int, above: str) -> tuple[int, ...]:
-    """The seeds of a node above that a job of one seed reads: its own, or all where it has none itself."""
-    return study.seeds(above) if stage in SEEDLESS_STAGES or above in SEEDLESS_STAGES else (seed,)
+            found[key].append(standing)
+    as_written = ((stage, name, seed) for stage, name in study.nodes for seed in study.seeds(stage))
+    return [standing for key in as_written for standing in found[key]]
 
 
 def _judged(study: Study, stage: str, name: str, seed: int) -> dict[Task, Standing | None]:
@@ -88,7 +69,7 @@ def _judged(study: Study, stage: str, name: str, seed: int) -> dict[Task, Standi
     whole = next(standing for task, standing in judged.items() if task.part == WHOLE)
     if whole is None:
         return judged
-    return {task: standing for task, standing in judged.items() if "-of-" not in task.part}
+    return {task: standing for task, standing in judged.items() if not task.shard}
 
 
 def finished(task: Task, job: str) -> Standing | None:

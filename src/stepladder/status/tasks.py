@@ -14,13 +14,15 @@ WHOLE = "job"
 class Task:
     """One job of the graph: of a node, for a seed, and of a part where a node has several jobs.
 
-    ``result``: the file that is there when it is done; ``comment``: what Slurm's queue says of its job.
+    ``shard``: whether its result goes once the node's own is there; ``result``: the file that is there when it is done;
+    ``comment``: what Slurm's queue says of its job.
     """
 
     stage: str
     name: str
     seed: int
     part: str
+    shard: bool
     result: Path
     log: Path
     comment: str
@@ -42,7 +44,7 @@ def tasks_of(study: Study, stage: str, name: str, seed: int) -> Iterator[Task]:
         shards = study.settings.scale.shards
         for number in range(1, shards + 1):
             part = f"{number}-of-{shards}"
-            yield _task(study, (stage, name, seed), part, f"{stage}_shard", f"shards/{part}.json")
+            yield _task(study, (stage, name, seed), part, f"{stage}_shard", f"shards/{part}.json", shard=True)
     yield _task(study, (stage, name, seed), WHOLE, _rule(study, stage, name), "metrics.json")
     if stage == "pairs":
         yield _task(study, (stage, name, seed), "reference", "reference", "reference.json")
@@ -54,16 +56,17 @@ def _rule(study: Study, stage: str, name: str) -> str:
     return "table" if stage == "tables" else stage
 
 
-def _task(study: Study, job: tuple[str, str, int], part: str, rule: str, result: str) -> Task:
+def _task(study: Study, job: tuple[str, str, int], part: str, rule: str, result: str, shard: bool = False) -> Task:
     stage, name, seed = job
     wildcards = [name] if stage in SEEDLESS_STAGES else [name, str(seed)]
-    if rule.endswith("_shard"):
+    if shard:
         wildcards.append(part)
     return Task(
         stage=stage,
         name=name,
         seed=seed,
         part=part,
+        shard=shard,
         result=Path(study.folder(*job)) / result,
         log=Path(study.log(*job, part)),
         comment=f"rule_{rule}_wildcards_{'_'.join(wildcards)}",

@@ -1,6 +1,6 @@
 """From a study to its graph: nodes resolved, names checked, seeds expanded, every input and output a path."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -49,7 +49,8 @@ class Study:
         self.settings = settings
         self.nodes = nodes
         self.root = f"{settings.results}/{settings.study}"
-        self._order = in_order({key: node.above for key, node in nodes.items()})
+        # Every node after all that it is made from.
+        self.order = in_order({key: node.above for key, node in nodes.items()})
 
     def names(self, stage: str, method: str | None = None) -> list[str]:
         """The names of a stage's nodes, of one method where it is given."""
@@ -81,6 +82,17 @@ class Study:
         """The seeds that a stage's nodes have results for; 0 alone stands for none."""
         return (0,) if stage in SEEDLESS_STAGES else self.settings.seeds
 
+    def jobs(self) -> Iterator[tuple[str, str, int]]:
+        """Every node with every seed, each after all that it is made from."""
+        return ((stage, name, seed) for stage, name in self.order for seed in self.seeds(stage))
+
+    def jobs_above(self, stage: str, name: str, seed: int) -> Iterator[tuple[str, str, int]]:
+        """What one job is made from: for its own seed, or for all seeds where it or the other has none."""
+        for above, its_name in self.nodes[stage, name].above:
+            own = stage not in SEEDLESS_STAGES and above not in SEEDLESS_STAGES
+            for its_seed in (seed,) if own else self.seeds(above):
+                yield above, its_name, its_seed
+
     def job(self, stage: str, name: str) -> str:
         """Canonical JSON of all that a node's result depends on beside its input files."""
         return self._jobs[stage, name]
@@ -95,7 +107,7 @@ class Study:
 
     @cached_property
     def _lineages(self) -> dict[Key, str]:
-        return lineages(self._jobs, self.nodes, self._order)
+        return lineages(self._jobs, self.nodes, self.order)
 
     def checkpoint(self, stage: str, name: str, seed: int | str) -> str:
         """Where a job keeps unfinished work: outside its outputs, under a key of all that it is made from."""
@@ -126,7 +138,7 @@ class Study:
 
     @cached_property
     def _billions(self) -> dict[Key, float]:
-        return billions_of(self.nodes, self._order)
+        return billions_of(self.nodes, self.order)
 
     def engine(self) -> str:
         """Canonical JSON of how the sampling engine runs at this scale."""

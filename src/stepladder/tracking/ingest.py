@@ -1,7 +1,6 @@
 """All results of a study into its store, each after what it is made from."""
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,7 +9,6 @@ from typing import get_args
 from stepladder.errors import StepladderError
 from stepladder.report.results import Result, read_result
 from stepladder.study.graph import Study
-from stepladder.study.specs import SEEDLESS_STAGES
 from stepladder.tracking.ledger import Ledger, Outcome
 from stepladder.tracking.store import is_file, open_store, patiently
 
@@ -43,7 +41,7 @@ def ingest(study: Study, uri: str, artifacts: Path) -> IngestReport:
     Raises:
         StepladderError: when a result file is broken (then nothing is written), or the store cannot be used.
     """
-    read = {job: read_result(study, *job) for job in _jobs(study)}
+    read = {job: read_result(study, *job) for job in study.jobs()}
     results = {job: result for job, result in read.items() if result is not None}
     outcomes: dict[_JobKey, Outcome] = {}
     with open_store(uri) as client:
@@ -69,45 +67,20 @@ def _record_all(
 ) -> dict[str, str]:
     """The run of every result; what was done for it is noted in ``outcomes``, which remember all passes."""
     runs: dict[str, str] = {}
-    for (stage, name, seed), result in results.items():
-        upstream = _upstream(study, stage, name, seed, runs)
-        run_id, outcome = patiently(uri, partial(ledger.record, result, upstream))
+    for job, result in results.items():
+        stage, name, seed = job
+        run_id, outcome = patiently(uri, partial(ledger.record, result, _upstream(study, job, runs)))
         runs[f"{stage}/{name}/{seed}"] = run_id
-        if outcomes.get((stage, name, seed), "unchanged") == "unchanged":
-            outcomes[stage, name, seed] = outcome
+        if outcomes.get(job, "unchanged") == "unchanged":
+            outcomes[job] = outcome
     return runs
 
 
-def _jobs(study: Study) -> Iterator[_JobKey]:
-    """Every node and seed, each after all that it is made from."""
-    done: dict[tuple[str, str], None] = {}
-
-    def visit(key: tuple[str, str]) -> None:
-        if key in done:
-            return
-        for _, stage, name in study.nodes[key].references:
-            visit((stage, name))
-        done[key] = None
-
-    for key in study.nodes:
-        visit(key)
-    for stage, name in done:
-        for seed in _seeds(study, stage):
-            yield stage, name, seed
-
-
-def _seeds(study: Study, stage: str) -> tuple[int, ...]:
-    return (0,) if stage in SEEDLESS_STAGES else study.settings.seeds
-
-
-def _upstream(study: Study, stage: str, name: str, seed: int, runs: dict[str, str]) -> dict[str, str]:
-    """Lineage tags: the runs of what a node is made from; of all seeds where the node itself has none."""
-    tags = {}
-    for _, its_stage, its_name in study.nodes[stage, name].references:
-        seeds = _seeds(study, its_stage)
-        wanted = [seed] if seed in seeds and stage not in SEEDLESS_STAGES else seeds
-        keys = [f"{its_stage}/{its_name}/{each}" for each in wanted]
-        found = [runs[key] for key in keys if key in runs]
-        if found:
-            tags[f"upstream.{its_stage}.{its_name}"] = ",".join(found)
-    return tags
+def _upstream(study: Study, job: _JobKey, runs: dict[str, str]) -> dict[str, str]:
+    """Lineage tags: the runs of what a job is made from, by node."""
+    found: dict[str, list[str]] = {}
+    for stage, name, seed in study.jobs_above(*job):
+        run = runs.get(f"{stage}/{name}/{seed}")
+        if run:
+            found.setdefault(f"upstream.{stage}.{name}", []).append(run)
+    return {tag: ",".join(ids) for tag, ids in found.items()}

@@ -1,3 +1,21 @@
+from stepladder.errors import StepladderError
+from stepladder.files import claim
+from stepladder.status.show import failures
+
+
+# The study as a whole: its one file, its record in MLflow, what it has cost; and its runs, one at a time.
+onstart:
+    try:
+        claim(Path(study.settings.results))
+    except StepladderError as error:
+        sys.exit(f"stepladder: {error}")
+
+
+# What failed, the end of its log, and the command to run it by hand.
+onerror:
+    print(failures(study), file=sys.stderr)
+
+
 # The merged study beside its results, for jobs that read all of it: a command line could not hold a large one.
 rule study:
     output:
@@ -31,7 +49,7 @@ rule track:
     resources:
         **resources_for("light"),
     shell:
-        "python workflow/scripts/track.py --study {input.study:q} --output {output:q} 2>&1 | tee {log:q}"
+        "python workflow/scripts/track.py --study {input.study:q} 2>&1 | tee {log:q}"
 
 
 # What all jobs have cost. It changes with every run, so nothing is made from it.
@@ -50,7 +68,5 @@ rule costs:
     threads: threads_for("light")
     resources:
         **resources_for("light"),
-    params:
-        folder=subpath(output.csv, parent=True),
     shell:
-        "python workflow/scripts/costs.py --study {input.study:q} --output {params.folder:q} 2>&1 | tee {log:q}"
+        "python workflow/scripts/costs.py --study {input.study:q} 2>&1 | tee {log:q}"
