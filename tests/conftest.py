@@ -27,6 +27,16 @@ def real_data() -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True)
+def own_environment():
+    """What a test, or a launcher's library in it, sets in the environment ends with that test."""
+    before = dict(os.environ)
+    yield
+    for name in os.environ.keys() - before.keys():
+        del os.environ[name]
+    os.environ |= before
+
+
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory) -> Path:
     """The results of one undisturbed run of the quickstart's graph at the smallest size. Copy it before changing it."""

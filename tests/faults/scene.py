@@ -113,4 +113,5 @@ def untouched(before: dict, after: dict, *but: str) -> None:
     """Fails when a file changed or went that lies outside of some nodes."""
     kept = {place: seen for place, seen in before.items() if not any(f"/{node}/" in f"/{place}" for node in but)}
     assert kept
-    assert {place: after.get(place) for place in kept} == kept
+    changed = {place: (seen, after.get(place)) for place, seen in kept.items() if after.get(place) != seen}
+    assert not changed, changed

@@ -36,7 +36,8 @@ def test_a_run_that_is_killed_again_and_again_ends_with_identical_tables(finishe
             seconds /= 2
         moments.append(f"{node} after {seconds:.1f} s")
         after = state(results)
-        assert {place: after.get(place) for place in before} == before, moments
+        if before:
+            untouched(before, after)
         done |= made_from(node)  # its job had begun
         before = {place: seen for place, seen in after.items() if "/".join(Path(place).parts[1:3]) in done}
     said = f"seed {SEED}: {moments}"
