@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from stepladder.errors import StepladderError
-from stepladder.questions import gsm8k, gsm_plus, hub, math500
+from stepladder.questions import gsm8k, gsm_plus, hub, loading, math500
 from stepladder.questions.hub import HubFile
 from stepladder.questions.identity import question_id
 from stepladder.questions.mathematics.checker import Checker
@@ -163,7 +163,7 @@ def test_the_hub_files_are_read_like_local_ones(dataset, tmp_path, monkeypatch):
         fetched.append(hub_file)
         return hub.local_source(local / list(dataset.FILES.values())[len(fetched) - 1])
 
-    monkeypatch.setattr(dataset, "fetch", fetch)
+    monkeypatch.setattr(loading, "fetch", fetch)
     assert dataset.load_hub(tmp_path).questions == dataset.load_local(local).questions
     assert all(len(file.revision) == 40 and file.checksum.startswith("git-blob:") for file in fetched)
 

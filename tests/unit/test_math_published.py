@@ -47,6 +47,8 @@ CASES = [
     ("pqm_math", "The answer is: 5", "5", False),
     ("pqm_math", "the answer is: 5", "5", True),
     ("pqm_math", "so \\boxed{\\sqrt{8}}", "2\\sqrt{2}", True),
+    ("pqm_math", "\\boxed{" + "9" * 400 + "}", "5", False),
+    ("pqm_math", "\\boxed{" + "9" * 400 + "}", "9" * 400, True),
     ("pqm_math", "so \\boxed{\\sqrt{7}}", "2\\sqrt{2}", False),
     # the last number is an answer, and closeness is absolute
     ("probppo_math", "I think 3, no 5", "5", True),
@@ -55,6 +57,7 @@ CASES = [
     ("probppo_math", "\\boxed{0.502}", "0.5", False),
     ("probppo_math", "The final answer is $5$. I hope it is correct.", "5", True),
     ("probppo_math", "The answer is \\sqrt{8}", "2\\sqrt{2}", True),
+    ("probppo_math", "9" * 400, "5", False),
     ("probppo_math", "no number", "5", False),
 ]  # fmt: skip
 

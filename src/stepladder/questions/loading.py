@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from stepladder.errors import StepladderError
-from stepladder.questions.hub import SourceFile
+from stepladder.questions.hub import HubFile, SourceFile, fetch, local_source
 from stepladder.questions.identity import question_id
 from stepladder.questions.question import Question
 
@@ -97,8 +97,25 @@ def keep_valid(questions: Iterable[Question]) -> tuple[list[Question], dict[str,
     return list(kept.values()), dict(dropped)
 
 
-def load_splits(sources: Mapping[str, SourceFile], read: Callable[[Path], Iterable[Question]]) -> Loaded:
-    """The questions of a data set with official splits: split name -> file, and what reads a file."""
+def local_splits(folder: Path, files: Mapping[str, str], read: Callable[[Path], Iterable[Question]]) -> Loaded:
+    """The questions of a data set with official splits: split name -> path in the data folder, and what reads a file.
+
+    Raises:
+        StepladderError: when a file is missing.
+    """
+    return _splits({split: local_source(local_file(folder, [file])) for split, file in files.items()}, read)
+
+
+def hub_splits(cache: Path, files: Mapping[str, HubFile], read: Callable[[Path], Iterable[Question]]) -> Loaded:
+    """As ``local_splits``, from public files that are kept in `cache`.
+
+    Raises:
+        StepladderError: when a file cannot be had, or its checksum differs.
+    """
+    return _splits({split: fetch(hub_file, cache) for split, hub_file in files.items()}, read)
+
+
+def _splits(sources: Mapping[str, SourceFile], read: Callable[[Path], Iterable[Question]]) -> Loaded:
     questions: list[Question] = []
     dropped: Counter[str] = Counter()
     published_split = {}

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from stepladder.errors import StepladderError
-from stepladder.questions.hub import HubFile, fetch, local_source
+from stepladder.questions.hub import HubFile
 from stepladder.questions.jsonl import read_jsonl, texts
-from stepladder.questions.loading import Loaded, clean, load_splits, local_file
+from stepladder.questions.loading import Loaded, clean, hub_splits, local_splits
 from stepladder.questions.mathematics.cleaning import LONGEST
 from stepladder.questions.question import Question
 
@@ -35,7 +35,7 @@ def load_local(folder: Path) -> Loaded:
     Raises:
         StepladderError: when the file is missing, or a record is not as published.
     """
-    return load_splits({split: local_source(local_file(folder, [file])) for split, file in FILES.items()}, _questions)
+    return local_splits(folder, FILES, _questions)
 
 
 def load_hub(cache: Path) -> Loaded:
@@ -44,7 +44,7 @@ def load_hub(cache: Path) -> Loaded:
     Raises:
         StepladderError: when the file cannot be had, its checksum differs, or a record is not as published.
     """
-    return load_splits({split: fetch(hub_file, cache) for split, hub_file in HUB.items()}, _questions)
+    return hub_splits(cache, HUB, _questions)
 
 
 def _questions(path: Path) -> Iterator[Question]:

@@ -5,7 +5,7 @@ stands in, on the text that the released code would have compared.
 """
 
 import re
-from math import isclose
+from fractions import Fraction
 from typing import Literal
 
 from stepladder.questions.mathematics.checker import Checker
@@ -56,7 +56,7 @@ def _right_in_pqm(text: str, gold: str, checker: Checker) -> bool:
     if "_" in answer or "_" in gold:
         written = [_SIGNED_NUMBER.fullmatch(part.partition("_")[0].strip()) for part in (answer, gold)]
         return all(written) and float(written[0][0]) == float(written[1][0])
-    return _close(answer, gold, relative=1e-4, absolute=0.0) or _same(answer, clean(gold), checker)
+    return _close(answer, gold, relative=Fraction(1, 10_000)) or _same(answer, clean(gold), checker)
 
 
 def _right_in_probppo(text: str, gold: str, checker: Checker) -> bool:
@@ -72,18 +72,19 @@ def _right_in_probppo(text: str, gold: str, checker: Checker) -> bool:
     if not answer or len(answer) > LONGEST:
         return False
     cleaned = clean(answer)
-    return _close(cleaned, gold, relative=0.0, absolute=1e-3) or _same(cleaned, clean(gold), checker)
+    return _close(cleaned, gold, absolute=Fraction(1, 1000)) or _same(cleaned, clean(gold), checker)
 
 
-def _close(answer: str, gold: str, relative: float, absolute: float) -> bool:
+def _close(answer: str, gold: str, relative: Fraction = Fraction(0), absolute: Fraction = Fraction(0)) -> bool:
     if len(answer) > LONGEST:
         return False
-    numbers = rational(answer.replace(",", "").strip().removesuffix("%").removesuffix("\\")), rational(clean(gold))
-    if None in numbers:
+    found = rational(answer.replace(",", "").strip().removesuffix("%").removesuffix("\\"))
+    right = rational(clean(gold))
+    if found is None or right is None:
         return False
-    found, right = map(float, numbers)
     found = found / 100 if answer.endswith("%") else found
-    return any(isclose(found, right * times, rel_tol=relative, abs_tol=absolute) for times in (0.01, 1, 100))
+    meant = [right * times for times in (Fraction(1, 100), 1, 100)]
+    return any(abs(found - one) <= max(relative * max(abs(found), abs(one)), absolute) for one in meant)
 
 
 def _same(answer: str, gold: str, checker: Checker) -> bool:
