@@ -21,7 +21,7 @@ from stepladder.records import QUESTIONS, Counts, write_records
 from stepladder.rewards.model import new_prm, save_prm
 from stepladder.study.canonical import canonical_json
 from stepladder.study.optimisation import Optimisation
-from stepladder.study.specs import Questions
+from stepladder.study.specs.questions import Questions
 from stepladder.training.batches import plan_batches
 from stepladder.training.sequences import TokenSequence, answer_logprobs
 from stepladder.training.trainer import Trainer

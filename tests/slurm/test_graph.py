@@ -11,7 +11,7 @@ from graph import planned, run, same_tables
 
 WITH_GPU = {
     "policies_sft", "policies_dpo", "policies_ppo", "policies_pretrain", "prms", "trajectories_shard", "labels_shard",
-    "evaluations", "scores", "reference",
+    "evaluations_sampled", "scores", "reference",
 }  # fmt: skip
 
 
@@ -50,7 +50,13 @@ def test_every_job_that_loads_a_model_was_granted_one_gpu_of_the_model_asked_for
     _, starts, _ = graph
     granted = {(rule_of(start), "gres/gpu:a100=1" in start["AllocTRES"].split(",")) for start in starts}
     assert {rule for rule, gpu in granted if gpu} == WITH_GPU
-    assert {rule for rule, gpu in granted if not gpu} >= {"questions", "models", "trajectories", "rewards", "pairs"}
+    assert {rule for rule, gpu in granted if not gpu} >= {
+        "questions",
+        "models",
+        "trajectories_sampled",
+        "rewards",
+        "pairs",
+    }
     assert not {rule for rule, gpu in granted if not gpu} & WITH_GPU
 
 

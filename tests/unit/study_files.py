@@ -22,12 +22,12 @@ policies:
   dpo: {method: dpo, from: sft, pairs: [outcome]}
   ppo: {method: ppo, from: sft, questions: six, split: rl, rewards: wrs}
 trajectories:
-  samples: {policy: sft, questions: six, split: rl, samples: 4}
+  samples: {method: sampled, policy: sft, questions: six, split: rl, samples: 4}
 labels:
-  rollouts: {trajectories: samples, policy: sft}
+  rollouts: {method: monte_carlo, trajectories: samples, policy: sft}
 prms:
-  bce: {labels: rollouts, backbone: sft}
-  rank: {labels: rollouts, backbone: sft, loss: rank, target: threshold}
+  bce: {head: per_step, labels: rollouts, backbone: sft}
+  rank: {head: per_step, labels: rollouts, backbone: sft, loss: rank, target: threshold}
 scores:
   samples: {prm: bce, trajectories: samples}
 rewards:
@@ -35,11 +35,12 @@ rewards:
 pairs:
   outcome: {kind: outcome, rewards: wrs, reference: sft}
 evaluations:
-  sft: {policy: sft, questions: six, split: test, samples: 4, prms: [bce]}
-  dpo: {policy: dpo, questions: six, split: test}
-  ppo: {policy: ppo, questions: six, split: test}
+  sft: {method: sampled, policy: sft, questions: six, split: test, samples: 4, prms: [bce]}
+  dpo: {method: sampled, policy: dpo, questions: six, split: test}
+  ppo: {method: sampled, policy: ppo, questions: six, split: test}
 tables:
   main:
+    kind: answers
     title: Accuracy
     baseline: SFT
     rows:

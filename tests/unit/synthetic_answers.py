@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from stepladder.records import ANSWERS, write_json, write_records
-from stepladder.study.specs import Row, Table
+from stepladder.study.specs.tables import AnswersRow, AnswersTable
 
 # R: right; W, V: two different wrong answers; f: readable, and right, by the flexible rule only; -: never readable.
-# Options count from 0 and the gold answer is option 1.
-GOLD = 1
-STRICT = {"R": 1, "W": 0, "V": 2, "f": None, "-": None}
-FLEXIBLE = {"R": 1, "W": 0, "V": 2, "f": 1, "-": None}
+# The gold answer is option 2.
+GOLD = "2"
+STRICT = {"R": "2", "W": "1", "V": "3", "f": None, "-": None}
+FLEXIBLE = {"R": "2", "W": "1", "V": "3", "f": "2", "-": None}
 
 
 def answer_row(question: str, decoding: str, sample: int, letter: str, scores: dict[str, float]) -> dict:
@@ -107,12 +107,14 @@ def write_study(root: Path) -> list[Path]:
 
 
 ROWS = (
-    Row(label="SFT", evaluation="sft"),
-    Row(label="SFT sampled", evaluation="sft", answer="mean_sample"),
-    Row(label="SFT + SC@4", evaluation="sft", answer="majority", n=4),
-    Row(label="SFT + PRM BoN@2", evaluation="sft", answer="best_of_n", n=2, prm="bce"),
-    Row(label="SFT + SC@4 by PRM", evaluation="sft", answer="weighted_majority", n=4, prm="bce"),
-    Row(label="SFT pass@2", evaluation="sft", answer="pass", n=2),
-    Row(label="DPO_x & <co>", evaluation="dpo", reported="PSPO-WRS"),
+    AnswersRow(label="SFT", evaluation="sft"),
+    AnswersRow(label="SFT sampled", evaluation="sft", answer="mean_sample"),
+    AnswersRow(label="SFT + SC@4", evaluation="sft", answer="majority", n=4),
+    AnswersRow(label="SFT + PRM BoN@2", evaluation="sft", answer="best_of_n", n=2, prm="bce"),
+    AnswersRow(label="SFT + SC@4 by PRM", evaluation="sft", answer="weighted_majority", n=4, prm="bce"),
+    AnswersRow(label="SFT pass@2", evaluation="sft", answer="pass", n=2),
+    AnswersRow(label="DPO_x & <co>", evaluation="dpo", reported="PSPO-WRS"),
 )
-TABLE = Table(title="Accuracy, 100 % by hand", baseline="SFT", rows=ROWS, reported="pspo", resamples=400)
+TABLE = AnswersTable(
+    kind="answers", title="Accuracy, 100 % by hand", baseline="SFT", rows=ROWS, reported="pspo", resamples=400
+)

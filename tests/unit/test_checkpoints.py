@@ -13,7 +13,7 @@ from stepladder.files import whole_folder
 from stepladder.policies import checkpoints
 from stepladder.policies.checkpoints import link_files, make_checkpoint, new_model
 from stepladder.reasoning.tokens import load_tokenizer
-from stepladder.study.specs import HubModel, LocalModel, NewModel
+from stepladder.study.specs.models import HubModel, LocalModel, NewModel
 
 SMALL = {
     "source": "new",

@@ -9,10 +9,12 @@ from stepladder.report.answers import read_evaluated
 from stepladder.report.curves import best_of_n_curves
 from stepladder.report.figures import draw_bars, draw_curves
 from stepladder.report.tables import AVERAGE, Cell, Line, ResultTable
-from stepladder.study.specs import Row, Table
+from stepladder.study.specs.tables import AnswersRow, AnswersTable
 
 PNG = b"\x89PNG\r\n\x1a\n"
-TABLE = Table(title="t", baseline="SFT", rows=(Row(label="SFT", evaluation="sft"),), resamples=200)
+TABLE = AnswersTable(
+    kind="answers", title="t", baseline="SFT", rows=(AnswersRow(label="SFT", evaluation="sft"),), resamples=200
+)
 
 
 @pytest.fixture
@@ -43,7 +45,7 @@ def test_curves_at_four_samples_by_hand(curves):
 
 
 def test_accumulations_named_by_rows_get_their_own_curve(tmp_path):
-    rows = (*TABLE.rows, Row(label="x", evaluation="sft", answer="best_of_n", n=4, prm="bce", accumulate="min"))
+    rows = (*TABLE.rows, AnswersRow(label="x", evaluation="sft", answer="best_of_n", n=4, prm="bce", accumulate="min"))
     spec = TABLE.model_copy(update={"rows": rows})
     (found,) = best_of_n_curves(spec, read_evaluated(write_study(tmp_path)), seed=0)
     assert [curve.label for curve in found.curves] == ["PRM bce (min)", "majority vote", "pass@n"]

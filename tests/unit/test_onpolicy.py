@@ -20,7 +20,7 @@ from stepladder.reasoning.tokens import encode_answer, encode_prompt
 from stepladder.rewards.model import new_prm
 from stepladder.rewards.reward import Reward
 from stepladder.rewards.shape import weibull
-from stepladder.study.specs import Ppo
+from stepladder.study.specs.policies import Ppo
 from stepladder.training.sequences import TokenSequence
 from stepladder.training.trainer import Trainer
 
@@ -50,7 +50,7 @@ def episodes(count=8, seed=0) -> list[Episode]:
         prompt, answer = ([rng.randrange(3, 400) for _ in range(rng.randint(1, 7))] for _ in range(2))
         row = {
             "question_id": f"q{i // 2}", "sample": i % 2, "token_ids": answer, "logprobs": [-1.0] * len(answer),
-            "correct": rng.random() < 0.5, "answer": rng.choice([None, 0]),
+            "correct": rng.random() < 0.5, "answer": rng.choice([None, "1"]),
         }  # fmt: skip
         value = rng.random()
         found.append(Episode(row, Reward(3, value, value, 0.0, value), TokenSequence((*prompt, *answer), len(prompt))))

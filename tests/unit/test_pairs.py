@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from stepladder.policies.pairs import build_pairs, pair_statistics
 from stepladder.records import PAIRS, Counts, read_records, write_records
-from stepladder.study.specs import Pairs
+from stepladder.study.specs.rewards import Pairs
 
 
 def spec(kind, **keys) -> Pairs:

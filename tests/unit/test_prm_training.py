@@ -15,7 +15,7 @@ from stepladder.records import Counts, read_json
 from stepladder.rewards.losses import rank_loss
 from stepladder.rewards.model import collate_steps, load_prm, new_prm, score_steps
 from stepladder.rewards.training import is_held_out, labelled_trajectories, pad_targets, step_loss, train_prm
-from stepladder.study.specs import Prm
+from stepladder.study.specs.prms import PerStep
 
 
 @pytest.fixture(scope="module")
@@ -72,11 +72,11 @@ def test_the_first_loss_of_a_zero_head(backbone):
     rows = rows_with(lambda token: token % 2)
     ids, attention, ends = collate_steps(rows, torch.device("cpu"))
     scores, targets = model(ids, attention, ends), pad_targets(rows, ends.size(1))
-    total, units = step_loss(Prm.model_validate(prm_spec(loss="bce")), scores, targets)
+    total, units = step_loss(PerStep.model_validate(prm_spec(loss="bce")), scores, targets)
     assert units == sum(len(row["targets"]) for row in rows)
     assert total.item() / units == pytest.approx(math.log(2), abs=1e-6)
 
-    total, units = step_loss(Prm.model_validate(prm_spec(loss="rank", target="hard", zeta=4.0)), scores, targets)
+    total, units = step_loss(PerStep.model_validate(prm_spec(loss="rank", target="hard", zeta=4.0)), scores, targets)
     expected = []
     for row in rows:
         wrong = sum(target == 0 for target in row["targets"])
@@ -98,7 +98,7 @@ def test_parts_of_a_batch_add_up_to_its_loss(loss):
     scores = torch.randn(9, 4)
     targets = torch.randint(0, 2, (9, 4)).float()
     targets[2, 2:] = targets[5, 1:] = -100.0
-    spec = Prm.model_validate(prm_spec(loss=loss, target="hard", zeta=2.0))
+    spec = PerStep.model_validate(prm_spec(loss=loss, target="hard", zeta=2.0))
     whole, units = step_loss(spec, scores, targets)
     parts = [step_loss(spec, scores[place], targets[place]) for place in (slice(0, 4), slice(4, 5), slice(5, 9))]
     assert whole.item() == pytest.approx(sum(part.item() for part, _ in parts), rel=1e-5)

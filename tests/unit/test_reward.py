@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from stepladder.errors import StepladderError
 from stepladder.rewards.reward import reward, scores_by_trajectory
 from stepladder.rewards.scores import score_rows, sigmoid
-from stepladder.study.specs import Rewards
+from stepladder.study.specs.rewards import Rewards
 
 
 def spec(**keys) -> Rewards:

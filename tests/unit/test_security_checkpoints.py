@@ -17,7 +17,7 @@ from stepladder.policies.checkpoints import make_checkpoint
 from stepladder.policies.language import load_policy, load_reference
 from stepladder.reasoning.tokens import load_tokenizer
 from stepladder.rewards.model import load_prm, new_prm
-from stepladder.study.specs import LocalModel
+from stepladder.study.specs.models import LocalModel
 from stepladder.training.kept import newest_first, read_state, seal
 from stepladder.training.pickles import tensors_only
 

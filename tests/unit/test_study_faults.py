@@ -87,8 +87,8 @@ BROKEN_NAMES = [
     ("override of one number", put("scale.override.policies.ppo", 3), "scale.override.policies.ppo", ["mapping"]),
     (
         "override of unknown key, for two nodes",
-        put("scale.override.prms.zetta", 3),
-        "scale.override.prms.zetta",
+        put("scale.override.prms.per_step.zetta", 3),
+        "scale.override.prms.per_step.zetta",
         ["did you mean 'zeta'?"],
     ),
     (
@@ -128,9 +128,15 @@ BROKEN_VALUES = [
     ("number for name", put("policies.sft.from", 3), "policies.sft.from", ["must be text", "got 3"]),
     ("number for truth", put("prms.bce.double_count", 7), "prms.bce.double_count", ["true or false, got 7"]),
     ("one of few", put("prms.bce.loss", "rnak"), "prms.bce.loss", ["'rnak' is not allowed", "did you mean 'rank'?"]),
-    ("one of few, far off", put("prms.bce.loss", "huber"), "prms.bce.loss", ["allowed: bce, mse, orm, rank"]),
+    ("one of few, far off", put("prms.bce.loss", "huber"), "prms.bce.loss", ["allowed: ablated_rank, bce,"]),
     ("unknown data set", put("questions.six.sets", ["qqq"]), "questions.six.sets.0", ["did you mean 'qqa'?"]),
     ("no data set", put("questions.six.sets", []), "questions.six.sets", ["at least 1"]),
+    (
+        "data set that no world has",
+        put("questions.six.sets", ["math500", "qqa", "gsm8k"]),
+        "questions.six.sets",
+        ["has no math500, no gsm8k", "it has awpnli,", "source: local"],
+    ),
     ("data set twice", put("questions.six.sets", ["qqa", "qqa"]), "questions.six.sets", ["'qqa' is named twice"]),
     ("scalar for list", put("policies.dpo.pairs", "outcome"), "policies.dpo.pairs", ["must be a list", "'outcome'"]),
     ("one beta", put("policies.sft.optimisation.betas", [0.9]), "policies.sft.optimisation.betas.1", ["missing"]),
@@ -172,7 +178,7 @@ BROKEN_VALUES = [
     ("row label twice", put(f"{ROW}.2.label", "SFT"), "tables.main.rows", ["two rows are labelled 'SFT'"]),
     ("baseline", put("tables.main.baseline", "SFTT"), "tables.main.baseline", ["did you mean 'SFT'?"]),
     ("PRM not scored", put(f"{ROW}.1.prm", "rank"), f"{ROW}.1.prm", ["evaluations.sft", "prms.rank", "add it"]),
-    ("too many samples", put(f"{ROW}.1.n", 9), f"{ROW}.1.n", ["9 samples", "draws 4"]),
+    ("too many samples", put(f"{ROW}.1.n", 9), f"{ROW}.1.n", ["9 samples", "has 4"]),
     ("choice without PRM", put(f"{ROW}.0.answer", "best_of_n"), f"{ROW}.0.prm", ["must name it"]),
     (
         "muon with ZeRO",

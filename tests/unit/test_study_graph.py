@@ -147,9 +147,9 @@ def test_references_name_the_key_that_holds_them():
 
 def test_circles_that_share_no_node_are_told_one_by_one(tmp_path):
     two = edited(put("policies.sft.from", "dpo"), put("scores.samples.prm", "more"))
-    two["prms"]["more"] = {"labels": "more", "backbone": "base"}
-    two["labels"]["more"] = {"trajectories": "more", "policy": "base"}
-    two["trajectories"]["more"] = {"policy": "loop", "questions": "six", "split": "rl"}
+    two["prms"]["more"] = {"head": "per_step", "labels": "more", "backbone": "base"}
+    two["labels"]["more"] = {"method": "monte_carlo", "trajectories": "more", "policy": "base"}
+    two["trajectories"]["more"] = {"method": "sampled", "policy": "loop", "questions": "six", "split": "rl"}
     two["policies"]["loop"] = {"method": "ppo", "from": "base", "questions": "six", "split": "rl", "rewards": "more"}
     two["rewards"]["more"] = {"scores": "more"}
     two["scores"]["more"] = {"prm": "more", "trajectories": "more"}

@@ -62,7 +62,7 @@ def _under(override):
 
 
 def test_override_reaches_every_node_of_a_stage():
-    study = _under({"prms": {"optimisation": {"epochs": 5}, "zeta": 2}})
+    study = _under({"prms": {"per_step": {"optimisation": {"epochs": 5}, "zeta": 2}}})
     plain = study_from(small())
     for name in ("bce", "rank"):
         spec = study.spec("prms", name)
@@ -94,7 +94,7 @@ def test_override_replaces_a_model_and_null_removes_its_keys():
 def test_null_in_an_override_restores_the_default():
     node = put("labels.rollouts.rollouts", 16)
     assert study_from(edited(node)).spec("labels", "rollouts").rollouts == 16
-    study = study_from(edited(node, put("scale.override.labels", {"rollouts": None})))
+    study = study_from(edited(node, put("scale.override.labels.monte_carlo", {"rollouts": None})))
     assert study.spec("labels", "rollouts").rollouts == study_from(small()).spec("labels", "rollouts").rollouts
 
 
@@ -120,8 +120,8 @@ def test_the_graph_is_the_same_at_another_scale(root, tmp_path):
             "name": "large",
             "override": {
                 "policies": {"sft": {"optimisation": {"batch_size": 128}}, "ppo": {"iterations": 100}},
-                "prms": {"optimisation": {"learning_rate": "1e-6"}},
-                "evaluations": {"max_tokens": 1024},
+                "prms": {"per_step": {"optimisation": {"learning_rate": "1e-6"}}},
+                "evaluations": {"sampled": {"max_tokens": 1024}},
                 "questions": {"splits": {"test": 500}},
             },
             "resources": {"train": {"gpu": 1}},
@@ -156,7 +156,7 @@ def test_a_value_that_two_files_give_stands_in_the_later_one(tmp_path):
 
 
 def test_a_missing_key_stands_in_the_file_that_begins_the_node(tmp_path):
-    base = write(tmp_path / "study.yaml", edited(put("labels.more", {"policy": "sft"})))
+    base = write(tmp_path / "study.yaml", edited(put("labels.more", {"method": "monte_carlo", "policy": "sft"})))
     over = write(tmp_path / "over.yaml", {"labels": {"more": {"rollouts": 2}}})
     assert [line.split(": ")[:2] for line in _lines(base, over)] == [[str(base), "labels.more.trajectories"]]
 
@@ -170,11 +170,13 @@ def test_a_fault_in_a_list_names_the_last_file_that_gives_it(tmp_path):
 
 def test_an_override_is_one_fault_in_its_file_for_all_nodes(tmp_path):
     base = write(tmp_path / "study.yaml", SMALL)
-    scale = {"scale": {"override": {"prms": {"heldout": 1.5}, "evaluations": {"split": "dev"}}}}
+    scale = {
+        "scale": {"override": {"prms": {"per_step": {"heldout": 1.5}}, "evaluations": {"sampled": {"split": "dev"}}}}
+    }
     lines = _lines(base, write(tmp_path / "scale.yaml", scale))
     assert [line.split(": ")[:2] for line in lines] == [
-        [f"{tmp_path}/scale.yaml", "scale.override.prms.heldout"],
-        [f"{tmp_path}/scale.yaml", "scale.override.evaluations.split"],
+        [f"{tmp_path}/scale.yaml", "scale.override.prms.per_step.heldout"],
+        [f"{tmp_path}/scale.yaml", "scale.override.evaluations.sampled.split"],
     ]
 
 
@@ -191,7 +193,7 @@ def test_a_setting_of_the_command_line_is_named_so(tmp_path):
 
 def test_a_faulty_setting_hides_no_override(tmp_path):
     # The override gives what the node lacks; a fault elsewhere must not make the node look faulty.
-    config = edited(put("scale.override.labels", {"policy": "sft"}), put("seeds", [-1]))
+    config = edited(put("scale.override.labels.monte_carlo", {"policy": "sft"}), put("seeds", [-1]))
     del config["labels"]["rollouts"]["policy"]
     assert len(_lines(write(tmp_path / "study.yaml", config))) == 1
 

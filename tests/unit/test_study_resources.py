@@ -10,7 +10,7 @@ from stepladder.study.faults import StudyFaults
 from stepladder.study.resources import REQUESTED, launcher, request, work_seconds
 from stepladder.study.settings import Resources, Scale
 from stepladder.study.sizes import weights_of
-from stepladder.study.specs import HubModel, NewModel
+from stepladder.study.specs.models import HubModel, NewModel
 
 TRAIN = {"threads": 16, "mem_mb": 1000, "mem_mb_per_billion": 100, "runtime": 20, "runtime_per_billion": 10, "gpu": 2}
 BIG = {"source": "hub", "repository": "a/big", "parameters": 30e9}
@@ -152,7 +152,7 @@ def test_each_kind_of_training_starts_with_the_resources_of_its_work():
         edited(
             put(
                 "scale.override",
-                {"policies": dict.fromkeys(("pretrain", "sft", "dpo"), two) | {"ppo": four}, "prms": two},
+                {"policies": dict.fromkeys(("pretrain", "sft", "dpo"), two) | {"ppo": four}, "prms": {"per_step": two}},
             ),
             put("scale.resources", {"train": {"gpu": 2, "threads": 2}, "reinforce": {"gpu": 2, "nodes": 2}}),
         )

@@ -90,7 +90,7 @@ def test_the_small_study_follows_the_schema(validator):
         put("models.a-b", {"source": "new"}),
         put("scale", {"overide": {}}),
         put("scale.override", {"prm": {}}),
-        put("scale.override", {"prms": {"zetta": 1}}),
+        put("scale.override", {"prms": {"per_step": {"zetta": 1}}}),
         put("scale.override", {"policies": {"beta": 1}}),
         put("scale.override", {"policies": {"dpo": {"clip": 1}}}),
         put("scale.resources", {"trian": {}}),

@@ -84,7 +84,8 @@ def test_every_job_says_what_it_needs(jobs):
 
 def test_jobs_that_load_a_model_ask_for_gpus_of_the_scales_kind_and_the_others_for_none(jobs):
     light = {
-        "questions", "models", "policies_pretrain", "trajectories", "labels", "rewards", "pairs", "table", "costs",
+        "questions", "models", "policies_pretrain", "trajectories_sampled", "labels_monte_carlo", "rewards", "pairs",
+        "tables_answers",
     }  # fmt: skip
     gpus = {"policies_sft": 4, "policies_dpo": 4, "policies_ppo": 4, "prms": 4}
     for job in jobs:
@@ -103,7 +104,7 @@ def test_long_jobs_get_a_time_budget_inside_their_runtime(jobs):
     timed = {job.rule for job in jobs if "--max-seconds" in job.shell}
     assert timed == {
         "policies_pretrain", "policies_sft", "policies_dpo", "policies_ppo", "prms", "trajectories_shard",
-        "labels_shard", "evaluations", "scores", "reference",
+        "labels_shard", "evaluations_sampled", "scores", "reference",
     }  # fmt: skip
     for job in jobs:
         if job.rule in timed:

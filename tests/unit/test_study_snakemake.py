@@ -23,7 +23,7 @@ BROKEN = [
         edited(put("policies.dpo.from", "dpo")),
         ["policies.dpo: nodes are made from each other in a circle: policies.dpo -> policies.dpo"],
     ),
-    ("name twice", SMALL + "seeds: 1\n", ["line 39: the name 'seeds' is given twice; rename or remove one"]),
+    ("name twice", SMALL + "seeds: 1\n", ["line 40: the name 'seeds' is given twice; rename or remove one"]),
     (
         "two faults",
         edited(put("seeds", [0, 0]), put("prms.rank.zeta", -4)),
@@ -49,11 +49,11 @@ def test_snakemake_tells_the_faults_and_stops(study, faults, root, tmp_path):
 
 def test_snakemake_tells_faults_of_overlays_and_of_the_command_line(root, tmp_path):
     study = write(tmp_path / "study.yaml", SMALL)
-    scale = write(tmp_path / "scale.yaml", {"scale": {"override": {"prms": {"zetta": 1}}}})
+    scale = write(tmp_path / "scale.yaml", {"scale": {"override": {"prms": {"per_step": {"zetta": 1}}}}})
     done = _dry_run(root, tmp_path, "--configfile", str(study), str(scale), "--config", "sedes=3")
     assert done.returncode == 1
     told = [line for line in done.stderr.splitlines() if not line.startswith("Config file")]
     assert told == [
         "--config: sedes: unknown key 'sedes'; did you mean 'seeds'?",
-        f"{scale}: scale.override.prms.zetta: unknown key 'zetta'; did you mean 'zeta'?",
+        f"{scale}: scale.override.prms.per_step.zetta: unknown key 'zetta'; did you mean 'zeta'?",
     ]

@@ -16,8 +16,8 @@ from stepladder.report.layout import lay_out
 from stepladder.report.reported import read_reported
 from stepladder.report.scores import question_score
 from stepladder.report.tables import make_table
-from stepladder.study.fields import DATASETS
-from stepladder.study.specs import Row, Table
+from stepladder.study.fields import WORLD_SETS
+from stepladder.study.specs.tables import AnswersRow, AnswersTable
 
 # (awpnli, qqa) in per cent, each the mean of the two seeds' means over 3 and 2 questions.
 EXPECTED = {
@@ -98,7 +98,7 @@ def test_intervals_hold_the_mean_and_shrink_with_more_questions(tmp_path):
     for questions in (10, 160):
         letters = {f"qqa/{i}": "RW"[i % 2] for i in range(questions)}
         path = write_evaluation(tmp_path / str(questions), "sft", 0, letters)
-        spec = Table(title="t", baseline="SFT", rows=(ROWS[0],), resamples=1000)
+        spec = AnswersTable(kind="answers", title="t", baseline="SFT", rows=(ROWS[0],), resamples=1000)
         average = cells(make_table(spec, read_evaluated([path]), {}, seed=0), "SFT")["average"]
         assert average.mean == pytest.approx(50)
         assert average.low < 50 < average.high
@@ -122,19 +122,19 @@ def test_reported_main_table_of_pspo_is_whole(reported):
     assert list(reported) == [
         "Llama2-7B", "BLOOMZ", "Abel-7B", "Llama3.1-8B", "Qwen1.5-7B-chat", "CN-PPO", "PSPO-WRS"
     ]  # fmt: skip
-    assert all(tuple(row.values) == DATASETS for row in reported.values())
-    gains = [round(reported["PSPO-WRS"].values[d] - reported["Abel-7B"].values[d], 2) for d in DATASETS]
+    assert all(tuple(row.values) == WORLD_SETS for row in reported.values())
+    gains = [round(reported["PSPO-WRS"].values[d] - reported["Abel-7B"].values[d], 2) for d in WORLD_SETS]
     assert gains == [30.94, 14.16, 20.40, 14.90, 21.42, 6.56]
 
 
 def test_weighted_votes_of_fewer_samples_use_disjoint_groups():
     letters = "RRWWW"
     answered = Answered({}, [answer_row("qqa/a", "sampled", i, x, {"bce": 0.5}) for i, x in enumerate(letters)])
-    weighted = Row(label="x", evaluation="e", answer="weighted_majority", n=2, prm="bce")
+    weighted = AnswersRow(label="x", evaluation="e", answer="weighted_majority", n=2, prm="bce")
     # RR is right, WW is wrong, the fifth sample has no partner.
     assert question_score(weighted, answered) == 0.5
     # Of the ten pairs one is RR, six are a tie.
-    pair = Row(label="x", evaluation="e", answer="majority", n=2)
+    pair = AnswersRow(label="x", evaluation="e", answer="majority", n=2)
     assert question_score(pair, answered) == pytest.approx(0.4)
 
 
@@ -147,7 +147,7 @@ def test_scores_agree_with_enumeration(samples, data):
     answered = Answered(answer_row("qqa/a", "greedy", 0, "W", {}), rows)
 
     def score(answer):
-        return question_score(Row(label="x", evaluation="e", answer=answer, n=n, prm="bce"), answered)
+        return question_score(AnswersRow(label="x", evaluation="e", answer=answer, n=n, prm="bce"), answered)
 
     subsets = list(itertools.combinations(samples, n))
     best = []
@@ -163,7 +163,7 @@ def test_scores_agree_with_enumeration(samples, data):
 
 
 def test_the_accumulation_of_the_row_is_the_one_used(evaluated):
-    last = Row(label="x", evaluation="sft", answer="best_of_n", n=4, prm="bce", accumulate="last")
+    last = AnswersRow(label="x", evaluation="sft", answer="best_of_n", n=4, prm="bce", accumulate="last")
     least = last.model_copy(update={"accumulate": "min"})
     answered = evaluated.answers["sft"][0][0]
     # By 'last' the wrong sample of awpnli/a is best, by 'min' (turned round in the fixture) a right one.
@@ -181,12 +181,12 @@ def test_row_order_in_files_changes_nothing(tmp_path, table, reported):
 def test_faults_are_one_clear_line(tmp_path, evaluated, reported):
     paths = write_study(tmp_path)
     with pytest.raises(StepladderError, match="no row 'PSPO'; did you mean 'PSPO-WRS'"):
-        row = Row(label="SFT", evaluation="sft", reported="PSPO")
-        make_table(Table(title="t", baseline="SFT", rows=(row,)), evaluated, reported, seed=0)
+        row = AnswersRow(label="SFT", evaluation="sft", reported="PSPO")
+        make_table(AnswersTable(kind="answers", title="t", baseline="SFT", rows=(row,)), evaluated, reported, seed=0)
     with pytest.raises(StepladderError, match="needs 8 samples, question awpnli/a has 4"):
-        question_score(Row(label="x", evaluation="sft", answer="pass", n=8), evaluated.answers["sft"][0][0])
+        question_score(AnswersRow(label="x", evaluation="sft", answer="pass", n=8), evaluated.answers["sft"][0][0])
     with pytest.raises(StepladderError, match=r"'x': evaluations.sft holds no 'last' scores of prms.rank"):
-        row = Row(label="x", evaluation="sft", answer="best_of_n", n=2, prm="rank")
+        row = AnswersRow(label="x", evaluation="sft", answer="best_of_n", n=2, prm="rank")
         question_score(row, evaluated.answers["sft"][0][0])
     with pytest.raises(StepladderError, match=r"evaluations.dpo has seeds \[1\], evaluations.sft \[0, 1\]"):
         read_evaluated([paths[0], paths[2], paths[3]])

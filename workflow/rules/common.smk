@@ -73,20 +73,20 @@ def launcher_of(stage):
     return lambda wildcards, resources: study.launcher(stage, wildcards.name)
 
 
-def asked_by(work, stage, method):
+def asked_by(work, stage, kind):
     """What jobs ask for, by name: values, and functions where a stage's nodes or a job's attempts differ."""
     ask = lambda name: lambda wildcards, attempt: study.request(work, stage, wildcards.get("name"), attempt).get(name)
-    return {name: ask(name) if value is None else value for name, value in study.requests(work, stage, method).items()}
+    return {name: ask(name) if value is None else value for name, value in study.requests(work, stage, kind).items()}
 
 
-def threads_for(work, stage=None, method=None):
+def threads_for(work, stage=None, kind=None):
     """Threads of a stage's jobs of one kind of work, at this scale."""
-    return asked_by(work, stage, method)["threads"]
+    return asked_by(work, stage, kind)["threads"]
 
 
-def resources_for(work, stage=None, method=None):
+def resources_for(work, stage=None, kind=None):
     """Their resources: memory and time grow with the node's model and with every attempt."""
-    return {name: value for name, value in asked_by(work, stage, method).items() if name != "threads"}
+    return {name: value for name, value in asked_by(work, stage, kind).items() if name != "threads"}
 
 
 def seconds_of(wildcards, resources):

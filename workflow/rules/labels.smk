@@ -1,4 +1,4 @@
-# Rollouts of every state, in shards that a cluster runs side by side.
+# Labels: rollouts of every state, in shards that a cluster runs side by side.
 rule labels_shard:
     input:
         unpack(inputs_of("labels")),
@@ -7,11 +7,13 @@ rule labels_shard:
         metrics=temp(output_of("labels", "shards/{scatteritem}.json")),
     log:
         log_of("labels", "{scatteritem}"),
+    wildcard_constraints:
+        name=one_of(study.names("labels", "monte_carlo")),
     conda:
         "../envs/stepladder.yaml"
-    threads: threads_for("sample", "labels")
+    threads: threads_for("sample", "labels", "monte_carlo")
     resources:
-        **resources_for("sample", "labels"),
+        **resources_for("sample", "labels", "monte_carlo"),
     params:
         job=job_of("labels"),
         folder=subpath(output.metrics, ancestor=2),
@@ -26,7 +28,7 @@ rule labels_shard:
 
 
 # The shards of one node as one table.
-rule labels:
+rule labels_monte_carlo:
     input:
         parts=shards_of("labels", "parquet"),
         metrics=shards_of("labels", "json"),
@@ -35,6 +37,8 @@ rule labels:
         metrics=output_of("labels", "metrics.json"),
     log:
         log_of("labels"),
+    wildcard_constraints:
+        name=one_of(study.names("labels", "monte_carlo")),
     conda:
         "../envs/stepladder.yaml"
     threads: threads_for("light")
@@ -48,3 +52,28 @@ rule labels:
         "python workflow/scripts/gather.py --job {params.job:q} --seed {wildcards.seed} --input parts {input.parts:q}"
         " --input metrics {input.metrics:q} --output {params.folder:q}"
         " --checkpoint {params.checkpoint:q} 2>&1 | tee {log:q}"
+
+
+# What others have said of the steps of their solutions.
+rule labels_published:
+    input:
+        unpack(inputs_of("labels")),
+    output:
+        labels=output_of("labels", "labels.parquet"),
+        metrics=output_of("labels", "metrics.json"),
+    log:
+        log_of("labels"),
+    wildcard_constraints:
+        name=one_of(study.names("labels", "published")),
+    conda:
+        "../envs/stepladder.yaml"
+    threads: threads_for("light")
+    resources:
+        **resources_for("light"),
+    params:
+        job=job_of("labels"),
+        folder=subpath(output.metrics, parent=True),
+    shell:
+        "python workflow/scripts/published_labels.py --job {params.job:q} --seed {wildcards.seed}"
+        " --input trajectories {input.trajectories:q} --input files {input.files:q}"
+        " --output {params.folder:q} 2>&1 | tee {log:q}"

@@ -1,5 +1,5 @@
-# Tables and figures over all seeds, with the paper's own rows beside ours where the study names them.
-rule table:
+# Tables and figures over all seeds: which answers are right, with the paper's own rows beside ours where the study names them.
+rule tables_answers:
     input:
         unpack(inputs_of("tables")),
     output:
@@ -27,6 +27,8 @@ rule table:
         metrics=output_of("tables", "metrics.json"),
     log:
         log_of("tables"),
+    wildcard_constraints:
+        name=one_of(study.names("tables", "answers")),
     conda:
         "../envs/stepladder.yaml"
     threads: threads_for("light")
@@ -38,3 +40,47 @@ rule table:
     shell:
         "python workflow/scripts/table.py --job {params.job:q} --input answers {input.answers:q}"
         " --input reported {input.reported:q} --output {params.folder:q} 2>&1 | tee {log:q}"
+
+
+# How well step scores tell right steps from wrong ones.
+rule tables_steps:
+    input:
+        unpack(inputs_of("tables")),
+    output:
+        csv=output_of("tables", "table.csv"),
+        md=output_of("tables", "table.md"),
+        tex=output_of("tables", "table.tex"),
+        html=report(
+            output_of("tables", "table.html"),
+            caption="../report/steps.rst",
+            category="Tables",
+            labels={"table": "{name}"},
+        ),
+        reliability=report(
+            output_of("tables", "reliability.png"),
+            caption="../report/reliability.rst",
+            category="Figures",
+            labels={"table": "{name}", "figure": "reliability"},
+        ),
+        by_position=report(
+            output_of("tables", "by_position.png"),
+            caption="../report/by_position.rst",
+            category="Figures",
+            labels={"table": "{name}", "figure": "score by position"},
+        ),
+        metrics=output_of("tables", "metrics.json"),
+    log:
+        log_of("tables"),
+    wildcard_constraints:
+        name=one_of(study.names("tables", "steps")),
+    conda:
+        "../envs/stepladder.yaml"
+    threads: threads_for("light")
+    resources:
+        **resources_for("light"),
+    params:
+        job=job_of("tables"),
+        folder=subpath(output.metrics, parent=True),
+    shell:
+        "python workflow/scripts/step_table.py --job {params.job:q} --input scores {input.scores:q}"
+        " --input labels {input.labels:q} --output {params.folder:q} 2>&1 | tee {log:q}"

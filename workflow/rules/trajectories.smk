@@ -1,4 +1,4 @@
-# A policy's sampled answers, in shards that a cluster runs side by side.
+# Trajectories: a policy's sampled answers, in shards that a cluster runs side by side.
 rule trajectories_shard:
     input:
         unpack(inputs_of("trajectories")),
@@ -7,11 +7,13 @@ rule trajectories_shard:
         metrics=temp(output_of("trajectories", "shards/{scatteritem}.json")),
     log:
         log_of("trajectories", "{scatteritem}"),
+    wildcard_constraints:
+        name=one_of(study.names("trajectories", "sampled")),
     conda:
         "../envs/stepladder.yaml"
-    threads: threads_for("sample", "trajectories")
+    threads: threads_for("sample", "trajectories", "sampled")
     resources:
-        **resources_for("sample", "trajectories"),
+        **resources_for("sample", "trajectories", "sampled"),
     params:
         job=job_of("trajectories"),
         folder=subpath(output.metrics, ancestor=2),
@@ -26,7 +28,7 @@ rule trajectories_shard:
 
 
 # The shards of one node as one table.
-rule trajectories:
+rule trajectories_sampled:
     input:
         parts=shards_of("trajectories", "parquet"),
         metrics=shards_of("trajectories", "json"),
@@ -35,6 +37,8 @@ rule trajectories:
         metrics=output_of("trajectories", "metrics.json"),
     log:
         log_of("trajectories"),
+    wildcard_constraints:
+        name=one_of(study.names("trajectories", "sampled")),
     conda:
         "../envs/stepladder.yaml"
     threads: threads_for("light")
@@ -48,3 +52,53 @@ rule trajectories:
         "python workflow/scripts/gather.py --job {params.job:q} --seed {wildcards.seed} --input parts {input.parts:q}"
         " --input metrics {input.metrics:q} --output {params.folder:q}"
         " --checkpoint {params.checkpoint:q} 2>&1 | tee {log:q}"
+
+
+# Published answers to a split, graded as sampled ones are.
+rule trajectories_candidates:
+    input:
+        unpack(inputs_of("trajectories")),
+    output:
+        trajectories=output_of("trajectories", "trajectories.parquet"),
+        metrics=output_of("trajectories", "metrics.json"),
+    log:
+        log_of("trajectories"),
+    wildcard_constraints:
+        name=one_of(study.names("trajectories", "candidates")),
+    conda:
+        "../envs/stepladder.yaml"
+    threads: threads_for("light")
+    resources:
+        **resources_for("light"),
+    params:
+        job=job_of("trajectories"),
+        folder=subpath(output.metrics, parent=True),
+    shell:
+        "python workflow/scripts/candidates.py --job {params.job:q} --seed {wildcards.seed}"
+        " --input tokenizer {input.tokenizer:q} --input questions {input.questions:q} --input files {input.files:q}"
+        " --output {params.folder:q} 2>&1 | tee {log:q}"
+
+
+# Published solutions whose steps others have labelled.
+rule trajectories_solutions:
+    input:
+        unpack(inputs_of("trajectories")),
+    output:
+        trajectories=output_of("trajectories", "trajectories.parquet"),
+        metrics=output_of("trajectories", "metrics.json"),
+    log:
+        log_of("trajectories"),
+    wildcard_constraints:
+        name=one_of(study.names("trajectories", "solutions")),
+    conda:
+        "../envs/stepladder.yaml"
+    threads: threads_for("light")
+    resources:
+        **resources_for("light"),
+    params:
+        job=job_of("trajectories"),
+        folder=subpath(output.metrics, parent=True),
+    shell:
+        "python workflow/scripts/solutions.py --job {params.job:q} --seed {wildcards.seed}"
+        " --input tokenizer {input.tokenizer:q} --input files {input.files:q}"
+        " --output {params.folder:q} 2>&1 | tee {log:q}"

@@ -6,6 +6,8 @@ from stepladder.evaluation.answers import answer_rows, summary
 from stepladder.generation.requests import Sampling
 from stepladder.generation.work import PolicyEngine, answer_questions
 from stepladder.job import Job, run
+from stepladder.questions.collect import question_of
+from stepladder.questions.judging import algebra
 from stepladder.records import ANSWERS, QUESTIONS, Counts, read_records, write_records
 from stepladder.rewards.model import load_prm
 from stepladder.rewards.scoring import step_probabilities
@@ -14,7 +16,7 @@ from stepladder.rewards.scoring import step_probabilities
 def main(job: Job) -> None:
     spec = job.spec
     questions = [row for row in read_records(job.path("questions"), QUESTIONS) if row["split"] == spec.split]
-    golds = {row["question_id"]: row["answer"] for row in questions}
+    asked = {row["question_id"]: question_of(row) for row in questions}
     policy = PolicyEngine(job.path("policy"), job.engine)
     greedy = Sampling(0.0, 1.0, spec.max_tokens)
     answered = {"greedy": answer_questions(job, questions, policy, greedy, 1, "greedy")}
@@ -29,11 +31,12 @@ def main(job: Job) -> None:
             name: step_probabilities(job, prm, trajectories, job.checkpoint / f"{decoding}-{name}")
             for name, prm in prms.items()
         }
-        rows += answer_rows(trajectories, golds, decoding, scores)
+        rows += answer_rows(trajectories, asked, decoding, scores)
     counts = Counts(len(questions) * (1 + spec.samples))
     counts.rows_out = len(rows)
     write_records(rows, ANSWERS, job.output / "answers.parquet")
-    job.write_metrics(summary(rows) | {"generated_tokens": sum(row["tokens"] for row in rows)}, counts)
+    generated = {"generated_tokens": sum(row["tokens"] for row in rows)}
+    job.write_metrics(summary(rows, asked) | generated | algebra(), counts)
     shutil.rmtree(job.checkpoint, ignore_errors=True)
 
 

@@ -2,6 +2,7 @@
 
 from stepladder.generation.work import PolicyEngine
 from stepladder.job import Job, run
+from stepladder.questions.judging import algebra
 from stepladder.records import LABELS, QUESTIONS, TRAJECTORIES, Counts, read_records, write_records
 from stepladder.supervision.monte_carlo import chosen_trajectories
 from stepladder.supervision.rollouts import label_states
@@ -17,7 +18,7 @@ def main(job: Job) -> None:
     counts = Counts(len(rows))
     counts.rows_out = len(rows)
     write_records(rows, LABELS, job.shard_file("parquet"))
-    job.write_metrics({}, counts, job.shard_file("json"))
+    job.write_metrics(algebra(), counts, job.shard_file("json"))
 
 
 if __name__ == "__main__":

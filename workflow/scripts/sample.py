@@ -3,6 +3,7 @@
 from stepladder.generation.requests import Sampling
 from stepladder.generation.work import PolicyEngine, answer_questions
 from stepladder.job import Job, run
+from stepladder.questions.judging import algebra
 from stepladder.records import QUESTIONS, TRAJECTORIES, Counts, read_records, write_records
 
 
@@ -15,7 +16,7 @@ def main(job: Job) -> None:
     counts = Counts(len({row["question_id"] for row in rows}) * spec.samples)
     counts.rows_out = len(rows)
     write_records(rows, TRAJECTORIES, job.shard_file("parquet"))
-    job.write_metrics({}, counts, job.shard_file("json"))
+    job.write_metrics(algebra(), counts, job.shard_file("json"))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from stepladder.pretrained import FILES
 from stepladder.questions.prompts import build_prompt
 from stepladder.questions.world import DATASETS, drills, generate_questions
 from stepladder.questions.world.tokenizer import train_tokenizer
-from stepladder.study.specs import HubModel, LocalModel, Model, NewModel
+from stepladder.study.specs.models import HubModel, LocalModel, Model, NewModel
 from stepladder.weights import check_checkpoint
 
 # The tokenizer's own text: enough that the scaffold and the words of the world become single tokens.

@@ -14,7 +14,7 @@ from stepladder.policies.language import load_policy, save_policy
 from stepladder.policies.preference import preference_loss
 from stepladder.progress import Progress
 from stepladder.records import PAIRS, REFERENCE, Counts, read_records
-from stepladder.study.specs import Dpo
+from stepladder.study.specs.policies import Dpo
 from stepladder.training.batches import batches_by_tokens, pieces_by_tokens, plan_batches, tokens_in
 from stepladder.training.sequences import TokenSequence, answer_logprobs
 from stepladder.training.trainer import Trainer

@@ -16,7 +16,8 @@ from stepladder.job import Job
 from stepladder.rewards.model import ProcessRewardModel, score_steps
 from stepladder.rewards.reward import Reward, reward
 from stepladder.rewards.scores import sigmoid
-from stepladder.study.specs import Ppo, Rewards
+from stepladder.study.specs.policies import Ppo
+from stepladder.study.specs.rewards import Rewards
 from stepladder.training.sequences import TokenSequence
 
 

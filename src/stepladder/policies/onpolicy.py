@@ -20,7 +20,7 @@ from stepladder.progress import Progress
 from stepladder.reasoning.tokens import load_tokenizer
 from stepladder.records import Counts
 from stepladder.rewards.model import load_prm
-from stepladder.study.specs import Ppo
+from stepladder.study.specs.policies import Ppo
 from stepladder.training.batches import plan_batches
 from stepladder.training.sequences import collate, first_target
 from stepladder.training.trainer import CHECKPOINT_KEPT, Trainer

@@ -8,7 +8,7 @@ from typing import Any
 
 from stepladder.records import Counts
 from stepladder.study.canonical import derive_seed, digest
-from stepladder.study.specs import Pairs
+from stepladder.study.specs.rewards import Pairs
 
 Rewarded = dict[str, Any]  # a trajectory row with its `reward`
 

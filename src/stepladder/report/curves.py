@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from stepladder.report.answers import Evaluated
 from stepladder.report.scores import row_scores
 from stepladder.report.tables import Cell, Estimator
-from stepladder.study.specs import Row, Table
+from stepladder.study.specs.tables import AnswersRow, AnswersTable
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,11 @@ class Curves:
     curves: tuple[Curve, ...]
 
 
-def best_of_n_curves(spec: Table, evaluated: Evaluated, seed: int) -> list[Curves]:
+def best_of_n_curves(spec: AnswersTable, evaluated: Evaluated, seed: int) -> list[Curves]:
     """The curves of every evaluation in the table that has several samples and a PRM's scores; n = 1, 2, 4, 8, ..."""
     estimator = Estimator(evaluated, spec.resamples, seed)
 
-    def average(row: Row) -> Cell:
+    def average(row: AnswersRow) -> Cell:
         return estimator.average(row_scores(row, evaluated))
 
     found = []
@@ -44,14 +44,15 @@ def best_of_n_curves(spec: Table, evaluated: Evaluated, seed: int) -> list[Curve
         rows += [{"label": "majority vote", "answer": "majority"}, {"label": "pass@n", "answer": "pass"}]
         sizes = [2**power for power in range(samples.bit_length()) if 2**power <= samples]
         curves = [
-            Curve(row["label"], {n: average(Row(evaluation=evaluation, n=n, **row)) for n in sizes}) for row in rows
+            Curve(row["label"], {n: average(AnswersRow(evaluation=evaluation, n=n, **row)) for n in sizes})
+            for row in rows
         ]
-        greedy = average(Row(label="greedy", evaluation=evaluation))
+        greedy = average(AnswersRow(label="greedy", evaluation=evaluation))
         found.append(Curves(evaluation, greedy, tuple(curves)))
     return found
 
 
-def _ways(spec: Table, evaluation: str, evaluated: Evaluated) -> list[tuple[str, str]]:
+def _ways(spec: AnswersTable, evaluation: str, evaluated: Evaluated) -> list[tuple[str, str]]:
     """(PRM, accumulation) of every PRM that scored the evaluation, accumulated as the table's rows do it."""
     scored = {
         prm
@@ -61,4 +62,4 @@ def _ways(spec: Table, evaluation: str, evaluated: Evaluated) -> list[tuple[str,
     }
     asked = dict.fromkeys((row.prm, row.accumulate) for row in spec.rows if row.evaluation == evaluation and row.prm)
     unasked = sorted(scored - {prm for prm, _ in asked})
-    return [*asked, *((prm, Row.model_fields["accumulate"].default) for prm in unasked)]
+    return [*asked, *((prm, AnswersRow.model_fields["accumulate"].default) for prm in unasked)]

@@ -11,6 +11,9 @@ DISPLAY_NAMES = {
     "rte_quant": "RTE-Quant",
     "stresstest": "StressTest",
     "qqa": "QQA",
+    "gsm8k": "GSM8K",
+    "gsm_plus": "GSM-Plus",
+    "math500": "MATH500",
 }
 NOTHING = "–"
 

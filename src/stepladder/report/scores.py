@@ -10,7 +10,7 @@ from stepladder.errors import StepladderError
 from stepladder.evaluation.best_of_n import best_of_n, pass_at_k, vote_accuracy
 from stepladder.evaluation.votes import expected_majority
 from stepladder.report.answers import Answered, Evaluated
-from stepladder.study.specs import Row
+from stepladder.study.specs.tables import AnswersRow
 
 Reading = Literal["strict", "flexible"]
 
@@ -20,14 +20,14 @@ _KEYS: dict[str, tuple[str, str]] = {
 }
 
 
-def row_scores(row: Row, evaluated: Evaluated, reading: Reading = "strict") -> np.ndarray:
+def row_scores(row: AnswersRow, evaluated: Evaluated, reading: Reading = "strict") -> np.ndarray:
     """(seeds, questions): the row's score of every question, for every seed."""
     return np.array(
         [[question_score(row, answered, reading) for answered in seed] for seed in evaluated.answers[row.evaluation]]
     )
 
 
-def row_unparsable(row: Row, evaluated: Evaluated) -> np.ndarray:
+def row_unparsable(row: AnswersRow, evaluated: Evaluated) -> np.ndarray:
     """(seeds, questions): share of the answers that the row reads from which the strict rule reads nothing."""
     return np.array(
         [
@@ -37,7 +37,7 @@ def row_unparsable(row: Row, evaluated: Evaluated) -> np.ndarray:
     )
 
 
-def question_score(row: Row, answered: Answered, reading: Reading = "strict") -> float:
+def question_score(row: AnswersRow, answered: Answered, reading: Reading = "strict") -> float:
     """The score of one question in [0, 1].
 
     greedy: is the greedy answer right. mean_sample: share of right samples. best_of_n, pass, majority: exact
@@ -79,7 +79,7 @@ def _groups(samples: int, n: int) -> Iterator[slice]:
         yield slice(start, start + n)
 
 
-def _prm_scores(row: Row, samples: list[dict[str, Any]]) -> list[float]:
+def _prm_scores(row: AnswersRow, samples: list[dict[str, Any]]) -> list[float]:
     try:
         return [sample["prm_scores"][row.prm][row.accumulate] for sample in samples]
     except KeyError:

@@ -8,7 +8,7 @@ from stepladder.evaluation.statistics import bootstrap_mean, paired_difference
 from stepladder.report.answers import Evaluated
 from stepladder.report.reported import Reported, find_reported
 from stepladder.report.scores import row_scores, row_unparsable
-from stepladder.study.specs import Row, Table
+from stepladder.study.specs.tables import AnswersRow, AnswersTable
 
 AVERAGE, FLEXIBLE, UNPARSABLE = "average", "flexible", "unparsable"
 
@@ -76,7 +76,7 @@ class Estimator:
         return Cell(*(100 * value for value in values))
 
 
-def make_table(spec: Table, evaluated: Evaluated, reported: dict[str, Reported], seed: int) -> ResultTable:
+def make_table(spec: AnswersTable, evaluated: Evaluated, reported: dict[str, Reported], seed: int) -> ResultTable:
     """The table that a spec describes.
 
     Args:
@@ -102,7 +102,7 @@ def make_table(spec: Table, evaluated: Evaluated, reported: dict[str, Reported],
     return ResultTable(spec.title, spec.baseline, evaluated.sets, len(evaluated.seeds), counts | total, tuple(lines))
 
 
-def _measured(row: Row, evaluated: Evaluated, estimator: Estimator, baseline: np.ndarray | None) -> Line:
+def _measured(row: AnswersRow, evaluated: Evaluated, estimator: Estimator, baseline: np.ndarray | None) -> Line:
     scores = row_scores(row, evaluated)
     cells = {dataset: estimator.of_set(scores, baseline, dataset) for dataset in evaluated.sets}
     cells[AVERAGE] = estimator.average(scores, baseline)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from stepladder.rewards.accumulate import accumulate
 from stepladder.rewards.shape import shaped_reward
-from stepladder.study.specs import Rewards
+from stepladder.study.specs.rewards import Rewards
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from stepladder.records import Counts
 from stepladder.rewards.losses import bce_loss, mse_loss, orm_loss, rank_loss
 from stepladder.rewards.model import collate_steps, new_prm, save_prm
 from stepladder.study.canonical import derive_seed
-from stepladder.study.specs import Prm
+from stepladder.study.specs.prms import PerStep
 from stepladder.training.batches import plan_batches, tokens_in
 from stepladder.training.trainer import Trainer
 
@@ -54,7 +54,7 @@ def is_held_out(question_id: str, share: float) -> bool:
     return derive_seed("held out", question_id) / 2**63 < share
 
 
-def step_loss(spec: Prm, scores: Tensor, targets: Tensor) -> tuple[Tensor, float]:
+def step_loss(spec: PerStep, scores: Tensor, targets: Tensor) -> tuple[Tensor, float]:
     """Sum of the loss and the units that it is a sum over: steps for bce and mse, trajectories for rank and orm.
 
     Args:
@@ -81,7 +81,7 @@ def train_prm(job: Job, rows: Sequence[dict[str, Any]]) -> tuple[Trainer, int]:
     Raises:
         StepladderError: without rows, or when the time budget is spent.
     """
-    spec: Prm = job.spec
+    spec: PerStep = job.spec
     if not rows:
         raise StepladderError("there is no labelled trajectory to train on; look at metrics.json of the labels node")
     model = new_prm(job.path("backbone"), job.step_style, spec.loss)

@@ -8,6 +8,7 @@ from stepladder.study.graph import Study
 from stepladder.study.specs import SEEDLESS_STAGES
 
 WHOLE = "job"
+SHARDED = (("trajectories", "sampled"), ("labels", "monte_carlo"))
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Task:
 
 def tasks_of(study: Study, stage: str, name: str, seed: int) -> Iterator[Task]:
     """The jobs of a node for one seed, shards before the job that puts them together."""
-    if stage in ("trajectories", "labels"):
+    if (stage, study.kind(stage, name)) in SHARDED:
         shards = study.settings.scale.shards
         for number in range(1, shards + 1):
             part = f"{number}-of-{shards}"
@@ -51,9 +52,9 @@ def tasks_of(study: Study, stage: str, name: str, seed: int) -> Iterator[Task]:
 
 
 def _rule(study: Study, stage: str, name: str) -> str:
-    if stage == "policies":
-        return f"policies_{study.spec(stage, name).method}"
-    return "table" if stage == "tables" else stage
+    """Every kind of a stage has its rule, but all heads of process reward models share one."""
+    kind = study.kind(stage, name)
+    return stage if kind is None or stage == "prms" else f"{stage}_{kind}"
 
 
 def _task(study: Study, job: tuple[str, str, int], part: str, rule: str, result: str, shard: bool = False) -> Task:

@@ -7,10 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from stepladder.study.faults import Fault, did_you_mean, short
-from stepladder.study.nodes import Key, Nodes
+from stepladder.study.fields import WORLD_SETS
+from stepladder.study.nodes import DIVIDED, Key, Nodes
 from stepladder.study.resources import faults_of_resources
 from stepladder.study.settings import Settings
-from stepladder.study.specs import STAGES, Dpo, Questions, Row, Table
+from stepladder.study.specs import STAGES
+from stepladder.study.specs.policies import Dpo
+from stepladder.study.specs.prms import Prm
+from stepladder.study.specs.questions import Questions
+from stepladder.study.specs.trajectories import Candidates, Solutions
+from stepladder.study.table_checks import faults_of_table
 from stepladder.study.validation import members
 
 # Where a data set's local files lie inside data_dir.
@@ -21,12 +27,20 @@ LOCAL_FILES = {
     "rte_quant": ("equate/RTE_Quant.csv",),
     "stresstest": ("equate/StressTest.csv",),
     "qqa": ("qqa/QQA_train.json", "qqa/QQA_test.json"),
+    "gsm8k": ("gsm8k/train.jsonl", "gsm8k/test.jsonl"),
+    "gsm_plus": ("gsm_plus/testmini.jsonl",),
+    "math500": ("math500/test.jsonl",),
 }
 
 
 def reported_file(name: str) -> str:
     """The file of a paper's own numbers."""
     return f"config/reported/{name}.csv"
+
+
+def published_files(spec: Candidates | Solutions, settings: Settings) -> list[str]:
+    """The local file of published answers or solutions; none where the hub has it."""
+    return [f"{settings.data_dir}/{spec.file}"] if spec.source == "local" else []
 
 
 def unknown_references(nodes: Nodes, config: dict[str, Any]) -> list[Fault]:
@@ -82,12 +96,18 @@ def faults_across_nodes(nodes: Nodes) -> list[Fault]:
     faults = []
     for (stage, name), node in nodes.items():
         faults += _split(stage, name, node.spec, nodes)
-        if stage == "questions":
-            faults += _sizes(name, node.spec) + _allowed_overlaps(name, node.spec)
-        if stage == "tables":
-            faults += _rows(name, node.spec, nodes)
-        if stage == "policies" and node.spec.method == "dpo":
-            faults += _references(name, node.spec, nodes)
+        match stage:
+            case "questions":
+                faults += _not_generated(name, node.spec)
+                faults += _sizes(name, node.spec) + _allowed_overlaps(name, node.spec)
+            case "policies" if node.spec.method == "dpo":
+                faults += _references(name, node.spec, nodes)
+            case "labels" | "evaluations":
+                faults += _trajectories_of(stage, name, node.spec, nodes)
+            case "prms":
+                faults += _backbone(name, node.spec, nodes)
+            case "tables":
+                faults += faults_of_table(name, node.spec, nodes)
     return faults
 
 
@@ -98,13 +118,13 @@ def _overrides(settings: Settings) -> list[Fault]:
         for stage in settings.scale.override
         if stage not in STAGES
     ]
-    methods = members(STAGES["policies"])
-    for method, keys in settings.scale.override.get("policies", {}).items():
-        if method not in methods:
-            faults.append(Fault((*at, "policies", method), f"unknown method {method!r}{did_you_mean(method, methods)}"))
-        elif not isinstance(keys, dict):
-            said = f"must be a mapping of keys, got {short(keys)}"
-            faults.append(Fault((*at, "policies", method), said))
+    for stage, tag in DIVIDED.items():
+        kinds = members(STAGES[stage])
+        for kind, keys in settings.scale.override.get(stage, {}).items():
+            if kind not in kinds:
+                faults.append(Fault((*at, stage, kind), f"unknown {tag} {kind!r}{did_you_mean(kind, kinds)}"))
+            elif not isinstance(keys, dict):
+                faults.append(Fault((*at, stage, kind), f"must be a mapping of keys, got {short(keys)}"))
     return faults
 
 
@@ -114,8 +134,13 @@ def _missing_files(settings: Settings, nodes: Nodes) -> list[Fault]:
         if stage == "questions" and node.spec.source == "local":
             for file in (file for dataset in node.spec.sets for file in LOCAL_FILES[dataset]):
                 if not (Path(settings.data_dir) / file).is_file():
-                    said = f"no file {file} in data_dir {settings.data_dir!r}; set data_dir or take source: generated"
+                    said = f"no file {file} in data_dir {settings.data_dir!r}; set data_dir or take source: hub"
                     faults.append(Fault((stage, name, "sets"), said))
+        if stage == "trajectories" and node.spec.method != "sampled":
+            for file in published_files(node.spec, settings):
+                if not Path(file).is_file():
+                    said = f"no file {node.spec.file} in data_dir {settings.data_dir!r}; set data_dir or mend its name"
+                    faults.append(Fault((stage, name, "file"), said))
         if stage == "models" and node.spec.source == "local":
             folder = Path(settings.models_dir) / node.spec.folder
             if not (folder / "config.json").is_file():
@@ -147,6 +172,38 @@ def _references(name: str, spec: Dpo, nodes: Nodes) -> list[Fault]:
     return faults
 
 
+def _not_generated(name: str, spec: Questions) -> list[Fault]:
+    missing = [dataset for dataset in spec.sets if dataset not in WORLD_SETS]
+    if spec.source != "generated" or not missing:
+        return []
+    said = f"the generated world has no {', no '.join(missing)}; it has {', '.join(WORLD_SETS)}; or take source: local"
+    return [Fault(("questions", name, "sets"), said)]
+
+
+def _trajectories_of(stage: str, name: str, spec: Any, nodes: Nodes) -> list[Fault]:
+    """Published solutions have labels and no questions; all other trajectories have questions and no labels."""
+    if spec.method == "sampled" or ("trajectories", spec.trajectories) not in nodes:
+        return []
+    solutions = nodes["trajectories", spec.trajectories].spec.method == "solutions"
+    if solutions == (spec.method == "published"):
+        return []
+    said = (
+        f"trajectories.{spec.trajectories} are published solutions, which have no questions to grade answers by"
+        if solutions
+        else f"trajectories.{spec.trajectories} have no published labels; take a node of method solutions"
+    )
+    return [Fault((stage, name, "trajectories"), said)]
+
+
+def _backbone(name: str, spec: Prm, nodes: Nodes) -> list[Fault]:
+    """A pair head reads an encoder, and an encoder writes nothing: it is no policy."""
+    node = nodes.get(("models", spec.backbone)) if spec.head == "pair" else None
+    if node is None or node.spec.source != "new" or node.spec.architecture == "bert":
+        return []
+    said = f"models.{spec.backbone} is a {node.spec.architecture}; a pair head reads an encoder: architecture: bert"
+    return [Fault(("prms", name, "backbone"), said)]
+
+
 def _sizes(name: str, spec: Questions) -> list[Fault]:
     sizes = spec.splits.values()
     if all(size >= 1 and size.is_integer() for size in sizes):
@@ -169,35 +226,4 @@ def _allowed_overlaps(name: str, spec: Questions) -> list[Fault]:
         if len(parts) != 2 or any(part not in spec.splits for part in parts):
             said = f"{pair!r} is not two splits of this node as 'a/b'; its splits: {', '.join(spec.splits)}"
             faults.append(Fault(("questions", name, "allow_overlap"), said))
-    return faults
-
-
-def _rows(name: str, spec: Table, nodes: Nodes) -> list[Fault]:
-    at = ("tables", name)
-    faults = []
-    labels = [row.label for row in spec.rows]
-    for label in sorted({label for label in labels if labels.count(label) > 1}):
-        faults.append(Fault((*at, "rows"), f"two rows are labelled {label!r}"))
-    if spec.baseline not in labels:
-        said = f"no row is labelled {spec.baseline!r}{did_you_mean(spec.baseline, labels)}"
-        faults.append(Fault((*at, "baseline"), said))
-    for index, row in enumerate(spec.rows):
-        place = (*at, "rows", str(index))
-        if row.reported and not spec.reported:
-            said = f"row {row.label!r} names a reported row, and the table no file of reported numbers"
-            faults.append(Fault((*place, "reported"), said))
-        if ("evaluations", row.evaluation) in nodes:
-            faults += _samples(row, place, nodes)
-    return faults
-
-
-def _samples(row: Row, place: tuple[str, ...], nodes: Nodes) -> list[Fault]:
-    evaluation = nodes["evaluations", row.evaluation].spec
-    faults = []
-    if row.answer != "greedy" and row.n > evaluation.samples:
-        said = f"row {row.label!r} asks for {row.n} samples, evaluations.{row.evaluation} draws {evaluation.samples}"
-        faults.append(Fault((*place, "n"), said))
-    if ("prms", row.prm) in nodes and row.prm not in evaluation.prms:
-        said = f"evaluations.{row.evaluation} does not score with prms.{row.prm}; add it to its prms"
-        faults.append(Fault((*place, "prm"), said))
     return faults

@@ -70,10 +70,18 @@ def _folder(value: str) -> str:
     return _one_line(value)
 
 
+def _data_file(value: str) -> str:
+    parts = value.split("/")
+    if not all(part and not part.startswith((".", "-")) for part in parts) or not re.fullmatch(r"[\w./-]+", value):
+        raise ValueError("a file inside data_dir is named by its place there, such as prm800k/phase2_train.jsonl")
+    return value
+
+
 Number = BeforeValidator(_number)
 OneLine = Annotated[str, AfterValidator(_one_line)]
 SplitName = Annotated[str, AfterValidator(_split_name)]
 Folder = Annotated[str, AfterValidator(_folder)]
+DataFile = Annotated[str, AfterValidator(_data_file)]
 EachOnce = AfterValidator(_each_once)
 PositiveInt = Annotated[int, Field(gt=0), Number]
 Count = Annotated[int, Field(ge=0), Number]
@@ -82,7 +90,10 @@ NonNegativeFloat = Annotated[float, Field(ge=0), Number]
 Fraction = Annotated[float, Field(ge=0, le=1), Number]
 Betas = tuple[Fraction, Fraction]
 
-Dataset = Literal["awpnli", "newsnli", "redditnli", "rte_quant", "stresstest", "qqa"]
+WorldSet = Literal["awpnli", "newsnli", "redditnli", "rte_quant", "stresstest", "qqa"]
+"""The sets that the generated world mirrors."""
+WORLD_SETS: tuple[str, ...] = WorldSet.__args__
+Dataset = Literal[WorldSet, "gsm8k", "gsm_plus", "math500"]
 DATASETS: tuple[str, ...] = Dataset.__args__
 StepStyle = Literal["line", "numbered", "numbered_as_published"]
 Accumulation = Literal["geometric_mean", "product", "min", "mean", "last"]

@@ -16,7 +16,7 @@ from stepladder.study.faults import StudyFaults
 from stepladder.study.inputs import inputs
 from stepladder.study.jobs import job_texts, lineages
 from stepladder.study.load import Sources, without_nulls
-from stepladder.study.nodes import Key, Nodes, as_written, read_nodes, read_settings, unknown_keys
+from stepladder.study.nodes import DIVIDED, Key, Nodes, as_written, read_nodes, read_settings, unknown_keys
 from stepladder.study.resources import REQUESTED, launcher, request, training_work
 from stepladder.study.settings import Resources, Settings, Work
 from stepladder.study.sizes import billions_of
@@ -36,7 +36,11 @@ ARTEFACTS = {
     "tables": "table.csv",
 }
 
-TABLE_FILES = ("table.csv", "table.md", "table.tex", "table.html", "bars.png", "best_of_n.png")
+_TEXTS = ("table.csv", "table.md", "table.tex", "table.html")
+TABLE_FILES = {
+    "answers": (*_TEXTS, "bars.png", "best_of_n.png"),
+    "steps": (*_TEXTS, "reliability.png", "by_position.png"),
+}
 
 
 class Study:
@@ -52,13 +56,13 @@ class Study:
         # Every node after all that it is made from.
         self.order = in_order({key: node.above for key, node in nodes.items()})
 
-    def names(self, stage: str, method: str | None = None) -> list[str]:
-        """The names of a stage's nodes, of one method where it is given."""
-        return [
-            name
-            for (its_stage, name), node in self.nodes.items()
-            if its_stage == stage and (method is None or node.spec.method == method)
-        ]
+    def names(self, stage: str, kind: str | None = None) -> list[str]:
+        """The names of a stage's nodes, of one kind where it is given."""
+        return [name for its_stage, name in self.nodes if its_stage == stage and kind in (None, self.kind(stage, name))]
+
+    def kind(self, stage: str, name: str) -> str | None:
+        """The method, head or kind of a node; None where all nodes of its stage are alike."""
+        return getattr(self.spec(stage, name), DIVIDED[stage]) if stage in DIVIDED else None
 
     def spec(self, stage: str, name: str) -> Any:
         """The validated spec of a node."""
@@ -126,12 +130,12 @@ class Study:
         billions = 0.0 if work == "light" else self._billions[stage, name]
         return request(work, self.settings.scale, billions, attempt)
 
-    def requests(self, work: Work, stage: str | None, method: str | None = None) -> dict[str, int | str | None]:
+    def requests(self, work: Work, stage: str | None, kind: str | None = None) -> dict[str, int | str | None]:
         """What the jobs of a stage's nodes ask for; None where that differs between nodes or between attempts.
 
         Snakemake calls a function for every job and every resource that is one, so most should be none.
         """
-        names = self.names(stage, method) if stage else [None]
+        names = self.names(stage, kind) if stage else [None]
         asked = [self.request(work, stage, name, attempt) for name in names for attempt in (1, 2)]
         values = {name: {each.get(name) for each in asked} for name in REQUESTED}
         return {name: min(each) if len(each) == 1 else None for name, each in values.items() if each != {None}}
@@ -158,7 +162,11 @@ class Study:
 
     def table_files(self) -> list[str]:
         """Every table in every form, with its figures."""
-        return [f"{self.folder('tables', name, 0)}/{file}" for name in self.names("tables") for file in TABLE_FILES]
+        return [
+            f"{self.folder('tables', name, 0)}/{file}"
+            for name in self.names("tables")
+            for file in TABLE_FILES[self.spec("tables", name).kind]
+        ]
 
     def metrics_files(self) -> list[str]:
         """Every node's metrics.json, for every seed."""

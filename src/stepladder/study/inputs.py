@@ -4,10 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from stepladder.study.checks import LOCAL_FILES, reported_file
+from stepladder.study.checks import LOCAL_FILES, published_files, reported_file
 from stepladder.study.nodes import Node, Nodes
 from stepladder.study.settings import Settings
-from stepladder.study.specs import Questions
+from stepladder.study.specs.questions import Questions
 
 
 def inputs(
@@ -31,8 +31,20 @@ def inputs(
             return {"files": _checkpoint_files(spec, settings)}
         case "policies":
             return _policy_inputs(spec, nodes, at)
-        case "trajectories":
+        case "trajectories" if spec.method == "sampled":
             return {"policy": at("policies", spec.policy), "questions": at("questions", spec.questions)}
+        case "trajectories":
+            questions = [at("questions", spec.questions)] if spec.method == "candidates" else []
+            return {
+                "tokenizer": at("policies", spec.tokenizer),
+                "questions": questions,
+                "files": published_files(spec, settings),
+            }
+        case "labels" if spec.method == "published":
+            return {
+                "trajectories": at("trajectories", spec.trajectories),
+                "files": published_files(nodes["trajectories", spec.trajectories].spec, settings),
+            }
         case "labels":
             trajectories = nodes["trajectories", spec.trajectories].spec
             return {
@@ -43,7 +55,7 @@ def inputs(
         case "prms":
             labels = nodes["labels", spec.labels].spec
             return {
-                "backbone": at("policies", spec.backbone),
+                "backbone": at("models" if spec.head == "pair" else "policies", spec.backbone),
                 "labels": at("labels", spec.labels),
                 "trajectories": at("trajectories", labels.trajectories),
             }
@@ -59,11 +71,26 @@ def inputs(
             rewards = nodes["rewards", spec.rewards].spec
             trajectories = nodes["scores", rewards.scores].spec.trajectories
             return {"rewards": at("rewards", spec.rewards), "trajectories": at("trajectories", trajectories)}
+        case "evaluations" if spec.method == "given":
+            trajectories = nodes["trajectories", spec.trajectories].spec
+            return {
+                "trajectories": at("trajectories", spec.trajectories),
+                "questions": at("questions", trajectories.questions),
+                "prms": [at("prms", prm) for prm in spec.prms],
+            }
         case "evaluations":
             return {
                 "policy": at("policies", spec.policy),
                 "questions": at("questions", spec.questions),
                 "prms": [at("prms", prm) for prm in spec.prms],
+            }
+        case "tables" if spec.kind == "steps":
+            return {
+                key: [artefact(key, each, seed) for each in dict.fromkeys(names) for seed in settings.seeds]
+                for key, names in {
+                    "scores": [row.scores for row in spec.rows],
+                    "labels": [row.labels for row in spec.rows],
+                }.items()
             }
         case _:
             evaluations = dict.fromkeys(row.evaluation for row in spec.rows)

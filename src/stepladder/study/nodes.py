@@ -13,10 +13,18 @@ from stepladder.study.fields import Reference
 from stepladder.study.load import overlay, reach, without_nulls
 from stepladder.study.settings import Settings
 from stepladder.study.specs import STAGES
-from stepladder.study.validation import validation_faults
+from stepladder.study.validation import members, tag_key, validation_faults
 
 NODE_NAME = "[A-Za-z][A-Za-z0-9_]*"
 Key = tuple[str, str]  # stage and name
+
+# The stages whose nodes are of several kinds, with the key that says which: the scale overrides each kind for itself.
+# Models are not among them, since a scale may replace one by a model from another source.
+DIVIDED = {
+    stage: tag_key(next(iter(kinds.values())))
+    for stage, spec in STAGES.items()
+    if stage != "models" and (kinds := members(spec))
+}
 
 
 @dataclass(frozen=True)
@@ -125,8 +133,8 @@ def _validator(stage: str) -> TypeAdapter[Any]:
 def _override(config: dict[str, Any], stage: str, name: str) -> tuple[tuple[str, ...], dict[str, Any]]:
     """Where the scale's override for a node stands, and its keys; null in it removes a key of the node."""
     at: tuple[str, ...] = ("scale", "override", stage)
-    if stage == "policies":
-        at = (*at, str(reach(config, (stage, name, "method"))[1]))
+    if stage in DIVIDED:
+        at = (*at, str(reach(config, (stage, name, DIVIDED[stage]))[1]))
     depth, above = reach(config, at)
     return at, above if depth == len(at) and isinstance(above, dict) else {}
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from stepladder.study.faults import Fault
 from stepladder.study.nodes import Node, Nodes
 from stepladder.study.settings import Resources, Scale, Work
-from stepladder.study.specs import Pretrain, Sft
+from stepladder.study.specs.policies import Pretrain, Sft
 
 # What a rule may ask for; a job leaves out what it has no use for.
 REQUESTED = ("threads", "mem_mb", "runtime", "gpu", "gpu_model", "tasks_per_gpu", "nodes", "tasks", "mpi", "gres")

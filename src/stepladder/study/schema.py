@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
-from stepladder.study.nodes import NODE_NAME
+from stepladder.study.nodes import DIVIDED, NODE_NAME
 from stepladder.study.settings import Settings
 from stepladder.study.specs import STAGES
 from stepladder.study.validation import members
@@ -67,11 +67,11 @@ def _nodes(stage: str) -> dict[str, Any]:
 
 
 def _overridden(stage: str) -> dict[str, Any]:
-    """Keys given to every node of a stage; for policies per method."""
-    if stage != "policies":
+    """Keys given to every node of a stage, or to every node of a kind where the stage has several."""
+    if stage not in DIVIDED:
         return _spec(stage)
-    models = members(STAGES[stage])
-    properties = {method: {"$ref": f"#/$defs/{model.__name__}"} for method, model in models.items()}
+    kinds = members(STAGES[stage])
+    properties = {kind: {"$ref": f"#/$defs/{model.__name__}"} for kind, model in kinds.items()}
     return {"type": "object", "properties": properties, "additionalProperties": False}
 
 

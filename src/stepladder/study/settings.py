@@ -36,7 +36,8 @@ class Scale(Spec):
 
     name: str = Field("cpu", pattern=r"^[\w-]+$")
     override: dict[str, dict[str, Any]] = Field(
-        {}, description="per stage (for policies per method): keys given to every such node; null removes a key"
+        {},
+        description="per stage, and per method, head or kind if it has several: keys for every node; null removes one",
     )
     resources: dict[Work, Resources] = Field({}, description="per kind of work: what one job of it asks for")
     max_mem_mb: PositiveInt | None = Field(None, description="most MB that one node grants; no retry asks for more")

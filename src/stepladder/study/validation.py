@@ -35,12 +35,12 @@ def members(annotation: Any) -> dict[str, type[BaseModel]]:
     """The models of a union by the tag in a study file that chooses among them; empty for anything else."""
     union = _bare(annotation)
     models = get_args(union) if get_origin(union) in (Union, UnionType) else ()
-    return {tag: model for model in models for tag in get_args(model.model_fields[_tag_key(model)].annotation)}
+    return {tag: model for model in models for tag in get_args(model.model_fields[tag_key(model)].annotation)}
 
 
-def _tag_key(model: type[BaseModel]) -> str:
-    """The key that says which member of its union a spec is."""
-    return "method" if "method" in model.model_fields else "source"
+def tag_key(model: type[BaseModel]) -> str:
+    """The key that says which member of its union a spec is; a source may stand beside it."""
+    return next(key for key in ("method", "head", "kind", "source") if key in model.model_fields)
 
 
 def validation_faults(error: ValidationError, at: tuple[str, ...], annotation: Any) -> list[Fault]:

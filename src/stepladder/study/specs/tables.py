@@ -1,0 +1,83 @@
+"""Result tables: what answers are right, and how well step scores tell right steps from wrong ones."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from stepladder.study.fields import (
+    Accumulation,
+    EvaluationNode,
+    LabelsNode,
+    NonNegativeFloat,
+    OneLine,
+    PositiveFloat,
+    PositiveInt,
+    PrmNode,
+    ScoresNode,
+    Spec,
+)
+
+
+class AnswersRow(Spec):
+    """One row: how an evaluation's answers become one accuracy per data set."""
+
+    label: OneLine
+    evaluation: EvaluationNode
+    answer: Literal["greedy", "mean_sample", "majority", "best_of_n", "weighted_majority", "pass"] = "greedy"
+    n: PositiveInt = 1
+    reference_prm: Literal["oracle", "random"] | None = Field(
+        None, description="in place of a PRM: one that knows which answers are right, or one that knows nothing"
+    )
+    prm: PrmNode | None = None
+    accumulate: Accumulation = "last"
+    weight: Literal["sigmoid", "softmax", "rank"] = Field(
+        "sigmoid", description="what a weighted majority makes of the log-odds of scores"
+    )
+    temperature: PositiveFloat = Field(1.0, description="divides the log-odds of weights")
+    reported: str | None = Field(None, description="row of the reported table to print beside this one")
+
+    @field_validator("prm")
+    @classmethod
+    def _needed_by_choice(cls, value: str | None, info: ValidationInfo) -> str | None:
+        chooses = info.data.get("answer") in ("best_of_n", "weighted_majority")
+        if chooses and (value is None) == (info.data.get("reference_prm") is None):
+            raise ValueError("rows that choose or weigh by a PRM must name it, or a reference_prm")
+        return value
+
+    model_config = Spec.model_config | {"validate_default": True}
+
+
+class AnswersTable(Spec):
+    """Accuracies: rows of evaluations, columns of data sets, intervals and paired differences."""
+
+    kind: Literal["answers"]
+    title: OneLine
+    baseline: str = Field(description="label of the row that paired differences are taken to")
+    rows: tuple[AnswersRow, ...] = Field(min_length=1)
+    reported: str | None = Field(
+        None, pattern=r"^[\w-]+$", description="name of a file in config/reported, without its ending"
+    )
+    resamples: PositiveInt = Field(2000, description="bootstrap resamples of questions and seeds")
+
+
+class StepsRow(Spec):
+    """One row: a PRM's scores beside labels of the same trajectories."""
+
+    label: OneLine
+    scores: ScoresNode
+    labels: LabelsNode
+    margin: NonNegativeFloat = Field(0.0, description="zeta of the PRM: wrong steps should score below -zeta")
+
+
+class StepsTable(Spec):
+    """Step scores against step labels: rows of PRMs, columns of measures, intervals and paired differences."""
+
+    kind: Literal["steps"]
+    title: OneLine
+    baseline: str = Field(description="label of the row that paired differences are taken to")
+    rows: tuple[StepsRow, ...] = Field(min_length=1)
+    validation: float = Field(0.3, gt=0, lt=1, description="share of problems that fit the threshold of first errors")
+    resamples: PositiveInt = Field(1000, description="bootstrap resamples of questions and seeds")
+
+
+Table = Annotated[AnswersTable | StepsTable, Field(discriminator="kind")]

@@ -1,0 +1,71 @@
+"""Faults of tables: rows that fit neither each other nor what they are made from."""
+
+from stepladder.study.faults import Fault, did_you_mean
+from stepladder.study.nodes import Nodes
+from stepladder.study.specs.evaluations import Evaluation
+from stepladder.study.specs.tables import AnswersRow, StepsRow, Table
+
+# Published answers to each question, by format.
+CANDIDATES = {"gsm8k": 4, "pqm": 128}
+
+
+def faults_of_table(name: str, spec: Table, nodes: Nodes) -> list[Fault]:
+    """Labels that are not one row's, and rows that ask for what the nodes they name do not have."""
+    at = ("tables", name)
+    faults = []
+    labels = [row.label for row in spec.rows]
+    for label in sorted({label for label in labels if labels.count(label) > 1}):
+        faults.append(Fault((*at, "rows"), f"two rows are labelled {label!r}"))
+    if spec.baseline not in labels:
+        said = f"no row is labelled {spec.baseline!r}{did_you_mean(spec.baseline, labels)}"
+        faults.append(Fault((*at, "baseline"), said))
+    for index, row in enumerate(spec.rows):
+        place = (*at, "rows", str(index))
+        if isinstance(row, StepsRow):
+            faults += _one_set_of_steps(row, place, nodes)
+        else:
+            if row.reported and not spec.reported:
+                said = f"row {row.label!r} names a reported row, and the table no file of reported numbers"
+                faults.append(Fault((*place, "reported"), said))
+            if ("evaluations", row.evaluation) in nodes:
+                faults += _samples(row, place, nodes)
+    return faults
+
+
+def _one_set_of_steps(row: StepsRow, place: tuple[str, ...], nodes: Nodes) -> list[Fault]:
+    scores, labels = nodes.get(("scores", row.scores)), nodes.get(("labels", row.labels))
+    if scores is None or labels is None or scores.spec.trajectories == labels.spec.trajectories:
+        return []
+    said = (
+        f"row {row.label!r}: scores.{row.scores} are of trajectories.{scores.spec.trajectories}, "
+        f"labels.{row.labels} of trajectories.{labels.spec.trajectories}; take those of the same"
+    )
+    return [Fault((*place, "labels"), said)]
+
+
+def _samples(row: AnswersRow, place: tuple[str, ...], nodes: Nodes) -> list[Fault]:
+    evaluation = nodes["evaluations", row.evaluation].spec
+    faults = []
+    if row.answer == "greedy":
+        if evaluation.method == "given":
+            said = f"row {row.label!r}: evaluations.{row.evaluation} has no greedy answers; choose among its samples"
+            faults.append(Fault((*place, "answer"), said))
+    elif (there := _number_of_samples(evaluation, nodes)) is not None and row.n > there:
+        said = f"row {row.label!r} asks for {row.n} samples, evaluations.{row.evaluation} has {there}"
+        faults.append(Fault((*place, "n"), said))
+    if ("prms", row.prm) in nodes and row.prm not in evaluation.prms:
+        said = f"evaluations.{row.evaluation} does not score with prms.{row.prm}; add it to its prms"
+        faults.append(Fault((*place, "prm"), said))
+    return faults
+
+
+def _number_of_samples(evaluation: Evaluation, nodes: Nodes) -> int | None:
+    """How many samples a question has, as far as the study says it."""
+    if evaluation.method == "sampled":
+        return evaluation.samples
+    trajectories = nodes.get(("trajectories", evaluation.trajectories))
+    if trajectories is None or trajectories.spec.method == "solutions":
+        return None
+    if trajectories.spec.method == "sampled":
+        return trajectories.spec.samples
+    return CANDIDATES[trajectories.spec.format]
