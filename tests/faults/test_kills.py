@@ -50,15 +50,17 @@ def test_a_run_that_is_killed_again_and_again_ends_with_identical_tables(finishe
 
 
 def made_from(node: str) -> set[str]:
-    """The nodes that must be finished before a node's job begins."""
+    """The nodes that must be finished before a node's job begins: those whose files it reads, and theirs."""
     study = build(SOURCES.merged(), SOURCES)
-    found: set[tuple[str, str]] = set()
-    todo = [tuple(node.split("/"))]
+    found: set[str] = set()
+    todo = [node]
     while todo:
-        above = {(stage, name) for _, stage, name in study.nodes[todo.pop()].references} - found
+        read = study.inputs(*todo.pop().split("/"), 0).values()
+        paths = [path for each in read for path in ([each] if isinstance(each, str) else each)]
+        above = {"/".join(Path(path).relative_to(study.root).parts[:2]) for path in paths} - found
         found |= above
         todo += above
-    return {f"{stage}/{name}" for stage, name in found}
+    return found
 
 
 def killed(results: Path, node: str, metrics: Path, seconds: float) -> bool:
