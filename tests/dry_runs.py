@@ -8,12 +8,13 @@ from itertools import product
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+OVERLAYS = ROOT / "config" / "overlays"
 DATA = Path(os.environ.get("STEPLADDER_DATA", ROOT.parent / "shared" / "data"))
 
 
-def dry_run(study: Path, scale: Path | None, profile: str) -> int:
-    """Number of jobs of the dry-run; ends the program with Snakemake's words when it fails."""
-    files = [str(path.relative_to(ROOT)) for path in (study, scale) if path]
+def dry_run(layers: list[Path], profile: str) -> int:
+    """Number of jobs of the dry-run of a study under its overlays; ends the program with Snakemake's words on failure."""
+    files = [str(path.relative_to(ROOT)) for path in layers]
     command = [
         str(Path(sys.executable).parent / "snakemake"), "--dry-run", "--nolock", "--profile", f"profiles/{profile}",
         "--configfile", *files, "--config", f"data_dir={DATA}", "results=results/dry-run",
@@ -33,9 +34,12 @@ def main() -> None:
             f"real data sets not found at {DATA}: only the quickstart is dry-run; set STEPLADDER_DATA to their folder"
         )
         studies = studies[:1]
-    for study, scale, profile in product(studies, scales, ("local", "slurm")):
-        jobs = dry_run(study, scale, profile)
-        print(f"{study.stem:>10} x {scale.stem if scale else 'own scale':<9} on {profile:<5}: {jobs} jobs")
+    layers = [[study] for study in studies]
+    layers += [[*each, OVERLAYS / "process_bench.yaml"] for each in layers if each[0].stem == "pqm"]
+    for study, scale, profile in product(layers, scales, ("local", "slurm")):
+        jobs = dry_run([*study, scale] if scale else study, profile)
+        name = " + ".join(path.stem for path in study)
+        print(f"{name:>20} x {scale.stem if scale else 'own scale':<9} on {profile:<5}: {jobs} jobs")
 
 
 if __name__ == "__main__":

@@ -146,9 +146,10 @@ def _missing_files(settings: Settings, nodes: Nodes) -> list[Fault]:
             if not (folder / "config.json").is_file():
                 said = f"no checkpoint (config.json) in {folder}; set models_dir or mend the folder's name"
                 faults.append(Fault((stage, name, "folder"), said))
-        if stage == "tables" and node.spec.reported and not Path(reported_file(node.spec.reported)).is_file():
+        reported = node.spec.reported if stage == "tables" and node.spec.kind == "answers" else None
+        if reported and not Path(reported_file(reported)).is_file():
             there = [path.stem for path in Path(reported_file("*")).parent.glob("*.csv")]
-            said = f"no file {reported_file(node.spec.reported)}{did_you_mean(node.spec.reported, there)}"
+            said = f"no file {reported_file(reported)}{did_you_mean(reported, there)}"
             faults.append(Fault((stage, name, "reported"), said))
     return faults
 

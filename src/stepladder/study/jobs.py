@@ -8,7 +8,14 @@ from stepladder.study.settings import Settings
 from stepladder.study.specs import STAGES
 
 # Raise a stage's number when a change of code changes what it writes: its nodes, and what is made from them, rerun.
-CODE_VERSIONS = dict.fromkeys(STAGES, 1) | {"labels": 2, "prms": 2, "tables": 2}
+CODE_VERSIONS = dict.fromkeys(STAGES, 1) | {
+    "questions": 2,
+    "trajectories": 2,
+    "labels": 3,
+    "prms": 2,
+    "evaluations": 2,
+    "tables": 2,
+}
 
 
 def job_texts(settings: Settings, nodes: Nodes) -> dict[Key, str]:
@@ -27,6 +34,8 @@ def _job_text(settings: Settings, nodes: Nodes, node: Node) -> str:
     }
     if node.stage == "policies" and node.spec.method == "ppo":
         data["rewards"] = nodes["rewards", node.spec.rewards].as_data()
+    if node.stage == "labels" and node.spec.method == "published":
+        data["trajectories"] = nodes["trajectories", node.spec.trajectories].as_data()
     if node.stage in ("trajectories", "labels", "evaluations"):
         data["chunk"] = settings.scale.chunk
     if node.stage == "tables":

@@ -38,6 +38,7 @@ class Candidates(Spec):
     )
     source: Literal["local", "hub"] = "local"
     file: DataFile = Field(description="the file inside data_dir, or its name in the published folder")
+    revision: str = Field("main", description="pqm on the hub: commit or tag; pin it")
     questions: QuestionsNode
     split: str
     tokenizer: PolicyNode = Field(description="the policy whose tokenizer and longest sequence they are cut by")
