@@ -159,7 +159,7 @@ def claim(folder: Path) -> None:
 
 @contextmanager
 def alone(path: Path) -> Iterator[None]:
-    """Lets one process at a time into the block, on all machines that see the lock file; the others wait.
+    """Lets one process at a time into the block, on all machines that see the lock; the others wait.
 
     A job may outlive the run that started it, and the next run starts the same job.
 
@@ -201,7 +201,8 @@ def _lock(descriptor: int, how: int = 0) -> bool:
     except BlockingIOError:
         return False
     except OSError as error:
-        # Some cluster file systems know no such locks; there Snakemake's own is all there is.
         if error.errno not in (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP):
             raise
+        said = "this file system has no locks: see to it yourself that no two runs use one folder"
+        print(f"stepladder: {said}", file=sys.stderr, flush=True)
     return True

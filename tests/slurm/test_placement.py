@@ -7,6 +7,9 @@ import pytest
 import yaml
 from jobs import GPU, copy_nodes, started
 
+from graph import planned
+from graph import run as run_graph
+
 PROCESSES = {"optimisation": {"processes": 2}}
 POLICIES = dict.fromkeys(("pretrain", "sft", "dpo"), PROCESSES)
 SFT = Path("quickstart/policies/sft/seed0")
@@ -22,9 +25,14 @@ def test_two_ranks_train_as_one_rank_does(finished, tmp_path, train, granted):
     file = tmp_path / "ranks.yaml"
     override = {"policies": POLICIES, "prms": PROCESSES}
     file.write_text(yaml.safe_dump({"scale": {"override": override, "resources": {"train": train}}}))
-    with started(tmp_path, [*GPU, file], str(tmp_path / "results" / SFT / "metrics.json")) as run:
+    target = str(tmp_path / "results" / SFT / "metrics.json")
+    with started(tmp_path, [*GPU, file], target) as run:
         run.finish()
         (start,) = run.all_starts()
+    # Other resources are another way to make the same result.
+    resources = tmp_path / "resources.yaml"
+    resources.write_text(yaml.safe_dump({"scale": {"resources": {"train": {**train, "threads": 2}}}}))
+    assert planned(run_graph(run.results, [*GPU, file, resources], target, "--dry-run", profile="slurm")) == {}
     assert set(granted) <= set(start["AllocTRES"].split(","))
     made = json.loads((run.results / SFT / "metrics.json").read_text())
     assert made["job"]["spec"]["optimisation"]["processes"] == 2

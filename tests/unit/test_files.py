@@ -1,5 +1,6 @@
 """Files that are whole or absent: on a full disk, after a kill, before a power cut, and with another run beside."""
 
+import errno
 import os
 import select
 import subprocess
@@ -14,7 +15,7 @@ from safetensors.numpy import save_file
 from damage import small_disk
 from stepladder import files
 from stepladder.errors import StepladderError
-from stepladder.files import atomic_path, claim, set_aside, whole_folder
+from stepladder.files import alone, atomic_path, claim, set_aside, whole_folder
 from stepladder.records import write_json, write_table
 
 
@@ -144,3 +145,14 @@ def test_one_process_at_a_time_also_after_a_killed_one(tmp_path):
                     fourth.communicate("\n", timeout=60)
                     assert fourth.returncode == 0
     assert list(lock.parent.iterdir()) == []
+
+
+def test_a_file_system_without_locks_is_told_and_work_goes_on(tmp_path, monkeypatch, capsys):
+    def refuse(descriptor, how):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(files.fcntl, "flock", refuse)
+    with alone(tmp_path / "job.lock"):
+        pass
+    claim(tmp_path)
+    assert "no locks" in capsys.readouterr().err
