@@ -27,8 +27,8 @@ def _schema(keys: list[pa.Field], required: dict[str, pa.DataType], optional: di
     return pa.schema([*keys, *fields])
 
 
-# A question with its one prompt. `answer` counts from 0; `solution` is the gold chain where one exists,
-# `demonstration` the chain that SFT shows.
+# A question with its one prompt. `answer` is the right option's number, from 1, or, where there are no options, the
+# answer as it is published; `solution` is the gold chain where one exists, `demonstration` the chain that SFT shows.
 QUESTIONS = _schema(
     _key,
     {
@@ -37,14 +37,16 @@ QUESTIONS = _schema(
         "split": pa.string(),
         "fields": pa.map_(pa.string(), pa.string()),
         "options": pa.list_(pa.string()),
-        "answer": pa.int32(),
+        "answer": pa.string(),
         "prompt": pa.string(),
     },
     {"solution": pa.string(), "demonstration": pa.string()},
 )
 
 # One sampled answer. Token ids are the truth and `text` is only for reading; `step_ends` are positions in `token_ids`,
-# one past each step's last token. `answer` and `correct` follow the strict rule, `answer_flexible` the flexible one.
+# one past each step's last token. `answer` is an option's number, from 1, or an answer in free form by the name of all
+# answers to this question that equal it; null is unparsable. `answer` and `correct` follow the strict rule,
+# `answer_flexible` and `correct_flexible` the flexible one.
 TRAJECTORIES = _schema(
     _sample_key,
     {
@@ -58,7 +60,7 @@ TRAJECTORIES = _schema(
         "correct": pa.bool_(),
         "correct_flexible": pa.bool_(),
     },
-    {"answer": pa.int32(), "answer_flexible": pa.int32()},
+    {"answer": pa.string(), "answer_flexible": pa.string()},
 )
 
 # One step of a trajectory with its Monte Carlo labels, all from the same rollouts of the state after the step.
@@ -115,12 +117,13 @@ REFERENCE = _schema(
     {"chosen_logprob": pa.float64(), "rejected_logprob": pa.float64()},
 )
 
-# One answer in an evaluation. `decoding` is greedy (sample 0) or sampled. Answers count from 0, null is unparsable.
+# One answer in an evaluation. `decoding` is greedy (sample 0) or sampled. Answers are named as in a trajectory, and
+# `gold` as the right ones are.
 ANSWERS = _schema(
     [*_key, pa.field("decoding", pa.string(), nullable=False), pa.field("sample", pa.int32(), nullable=False)],
     {
         "dataset": pa.string(),
-        "gold": pa.int32(),
+        "gold": pa.string(),
         "correct": pa.bool_(),
         "correct_flexible": pa.bool_(),
         "steps": pa.int32(),
@@ -130,7 +133,7 @@ ANSWERS = _schema(
         # prm -> accumulation -> score of the whole answer
         "prm_scores": pa.map_(pa.string(), pa.map_(pa.string(), pa.float32())),
     },
-    {"answer": pa.int32(), "answer_flexible": pa.int32()},
+    {"answer": pa.string(), "answer_flexible": pa.string()},
 )
 
 

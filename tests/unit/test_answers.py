@@ -5,23 +5,23 @@ import math
 import pytest
 
 from stepladder.evaluation.answers import answer_rows, summary
+from stepladder.questions.question import Question
 from stepladder.records import ANSWERS, read_records, write_records
 
 TRAJECTORY = {
-    "question_id": "a", "sample": 0, "dataset": "qqa", "answer": 1, "answer_flexible": 1, "correct": True,
+    "question_id": "a", "sample": 0, "dataset": "qqa", "answer": "2", "answer_flexible": "2", "correct": True,
     "correct_flexible": True, "finish_reason": "stop", "text": "x", "step_ends": [2, 5], "token_ids": [1] * 5,
     "prompt_ids": [1], "logprobs": [0.0] * 5,
 }  # fmt: skip
+ASKED = {"a": Question("qqa", {"question": "Which?"}, ("x", "y"), 1), "b": Question("gsm8k", {}, (), "1,200.0")}
 
 
 def test_rows_hold_every_accumulation_of_every_prm(tmp_path):
     other = TRAJECTORY | {"question_id": "b", "answer": None, "correct": False, "step_ends": [5]}
-    rows = answer_rows(
-        [TRAJECTORY, other], {"a": 1, "b": 0}, "sampled", {"p": [[0.25, 1.0], [0.5]], "r": [[1, 1], [0]]}
-    )
+    rows = answer_rows([TRAJECTORY, other], ASKED, "sampled", {"p": [[0.25, 1.0], [0.5]], "r": [[1, 1], [0]]})
     assert [(row["gold"], row["steps"], row["tokens"], row["decoding"]) for row in rows] == [
-        (1, 2, 5, "sampled"),
-        (0, 1, 5, "sampled"),
+        ("2", 2, 5, "sampled"),
+        ("1200", 1, 5, "sampled"),
     ]
     assert rows[0]["prm_scores"]["p"] == pytest.approx(
         {"geometric_mean": 0.5, "product": 0.25, "min": 0.25, "mean": 0.625, "last": 1.0}
@@ -33,26 +33,39 @@ def test_rows_hold_every_accumulation_of_every_prm(tmp_path):
 
 
 def test_without_prms_there_are_no_scores():
-    (row,) = answer_rows([TRAJECTORY], {"a": 1}, "greedy", {})
+    (row,) = answer_rows([TRAJECTORY], ASKED, "greedy", {})
     assert row["prm_scores"] == {}
 
 
-def answer(dataset, gold, given, decoding="greedy", flexible=None, steps=2):
+def answer(dataset, gold, given, decoding="greedy", flexible=None, steps=2, text=""):
     return {
-        "dataset": dataset, "gold": gold, "answer": given, "correct": given == gold, "decoding": decoding,
-        "correct_flexible": (given if flexible is None else flexible) == gold, "steps": steps, "tokens": 10 * steps,
+        "question_id": f"{dataset}/{gold}", "dataset": dataset, "gold": gold, "answer": given, "correct": given == gold,
+        "correct_flexible": (given if flexible is None else flexible) == gold, "decoding": decoding, "steps": steps,
+        "tokens": 10 * steps, "text": text,
     }  # fmt: skip
+
+
+def choice(dataset, gold):
+    return Question(dataset, {"question": "Which?"}, ("x", "y"), int(gold) - 1)
+
+
+def free(dataset, gold):
+    return Question(dataset, {"question": "How many?"}, (), gold)
+
+
+def questions_of(rows, kind):
+    return {row["question_id"]: kind(row["dataset"], row["gold"]) for row in rows}
 
 
 def test_the_summary_is_of_greedy_answers_by_data_set_and_unweighted_in_all():
     rows = [
-        answer("awpnli", 0, 0),
-        answer("awpnli", 0, 1, steps=4),
-        answer("awpnli", 1, None, flexible=1),
-        answer("awpnli", 1, 1),
+        answer("awpnli", "1", "1"),
+        answer("awpnli", "1", "2", steps=4),
+        answer("awpnli", "2", None, flexible="2", text="(option 2)"),
+        answer("awpnli", "2", "2"),
     ]
-    rows += [answer("qqa", 0, 0), answer("qqa", 0, 1, decoding="sampled")]
-    said = summary(rows)
+    rows += [answer("qqa", "1", "1"), answer("qqa", "1", "2", decoding="sampled")]
+    said = summary(rows, questions_of(rows, choice))
     first = said["sets"]["awpnli"]
     assert (first["questions"], first["accuracy"], first["accuracy_flexible"], first["unparsable"]) == (
         4,
@@ -60,9 +73,33 @@ def test_the_summary_is_of_greedy_answers_by_data_set_and_unweighted_in_all():
         0.75,
         0.25,
     )
-    assert (first["steps"], first["tokens"]) == (2.5, 25)
+    assert (first["steps"], first["tokens"], first["accuracy_as_published"]) == (2.5, 25, 0.25)
     assert first["accuracy_by_gold"] == {"1": 0.5, "2": 0.5}
     assert first["share_of_answers"] == {"1": 0.25, "2": 0.5}
     assert said["sets"]["qqa"]["questions"] == 1 and said["sets"]["qqa"]["accuracy"] == 1.0
     assert said["average"]["accuracy"] == 0.75 and said["average"]["unparsable"] == 0.125
     assert not math.isnan(said["average"]["steps"])
+
+
+def test_unanswerable_questions_are_counted_apart_and_options_only_where_there_are_any():
+    rows = [
+        answer("gsm_plus", "unanswerable", "unanswerable", text="#### None"),
+        answer("gsm_plus", "unanswerable", "3", text="#### 3"),
+        answer("gsm_plus", "5", None, flexible="5", text="so 5"),
+        answer("gsm_plus", "-1", "-1", text="#### -1"),
+        answer("gsm_plus", "7", "7", text="#### 7"),
+    ]
+    said = summary(rows, questions_of(rows, free))["sets"]["gsm_plus"]
+    assert said["unanswerable"] == {"questions": 2, "accuracy": 0.5, "accuracy_flexible": 0.5}
+    assert said["answerable"] == {
+        "questions": 3,
+        "accuracy": pytest.approx(2 / 3),
+        "accuracy_flexible": 1.0,
+    }
+    # PQM's rule reads the last number without its sign, and no question without an answer is ever right.
+    assert (said["accuracy"], said["accuracy_as_published"]) == (0.6, 0.4)
+    assert "accuracy_by_gold" not in said and "share_of_answers" not in said
+    numbers = [answer("gsm8k", "7", "7", text="#### 7"), answer("gsm8k", "8", "7", text="#### 7")]
+    assert summary(numbers, questions_of(numbers, free))["sets"]["gsm8k"].keys() == {
+        "questions", "accuracy", "accuracy_flexible", "accuracy_as_published", "unparsable", "steps", "tokens",
+    }  # fmt: skip

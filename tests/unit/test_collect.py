@@ -1,21 +1,27 @@
 """A question set from its spec: splits, sizes, leaks, prompts, and nothing lost uncounted."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from stepladder.errors import StepladderError
+from stepladder.questions import world
 from stepladder.questions.collect import DATASETS, collect, question_of
 from stepladder.questions.identity import question_id
+from stepladder.questions.judging import are_right
 from stepladder.questions.prompts import build_prompt
 from stepladder.questions.world import fingerprint, first_wrong_step
 from stepladder.records import QUESTIONS, read_records, write_records
+from stepladder.report.layout import DISPLAY_NAMES
+from stepladder.study.checks import LOCAL_FILES
 from stepladder.study.fields import DATASETS as NAMES
-from stepladder.study.specs import Questions
+from stepladder.study.fields import WORLD_SETS
+from stepladder.study.specs.questions import Questions
 
 
 def spec(**keys) -> Questions:
-    return Questions.model_validate({"source": "generated", "sets": list(NAMES), **keys})
+    return Questions.model_validate({"source": "generated", "sets": list(WORLD_SETS), **keys})
 
 
 def ids(rows, split, dataset=None) -> set[str]:
@@ -28,6 +34,8 @@ def run(tmp_path, data=None, **keys):
 
 def test_every_data_set_of_the_specs_has_a_module():
     assert set(DATASETS) == set(NAMES)
+    assert world.DATASETS == WORLD_SETS
+    assert set(LOCAL_FILES) == set(NAMES) == set(DISPLAY_NAMES)
 
 
 def test_generated_splits_are_whole_disjoint_and_reported(tmp_path):
@@ -37,7 +45,7 @@ def test_generated_splits_are_whole_disjoint_and_reported(tmp_path):
     for row in rows:
         marks.setdefault(fingerprint(question_of(row)), set()).add(row["split"])
     assert len(marks) == len(rows) and len({row["question_id"] for row in rows}) == len(rows)
-    for dataset in NAMES:
+    for dataset in WORLD_SETS:
         assert report[dataset]["questions"] == {"sft": 40, "rl": 25, "test": 15}
         assert [len(ids(rows, split, dataset)) for split in ("sft", "rl", "test")] == [40, 25, 15]
         assert set(report[dataset]["overlap"]) == {"sft/rl", "sft/test", "rl/test"}
@@ -66,7 +74,7 @@ def test_rows_hold_the_one_prompt_the_gold_chain_and_fit_their_table(tmp_path):
         assert row["question_id"] == question_id(question)
         assert row["prompt"] == build_prompt(question, instruction=True) != build_prompt(question, instruction=False)
         assert first_wrong_step(question, row["solution"]) is None
-        assert row["solution"].endswith(f"#### {row['answer'] + 1}")
+        assert row["solution"].endswith(f"#### {row['answer']}")
         assert row["version"] == DATASETS[row["dataset"]].VERSION
     write_records(rows, QUESTIONS, tmp_path / "t")
     assert read_records(tmp_path / "t", QUESTIONS) == rows
@@ -130,6 +138,45 @@ def test_a_limit_is_kept_and_does_not_depend_on_file_order(tmp_path, real_data):
     assert data["rows_in"] == data["rows_out"] + sum(data["dropped"].values())
     larger, _, _ = run(tmp_path, real_data, limit=90, **keys)
     assert {row["question_id"] for row in rows} <= {row["question_id"] for row in larger}
+
+
+@pytest.mark.parametrize("dataset", NAMES)
+def test_a_row_gives_back_its_question(dataset, tmp_path, real_data):
+    """So every stage grades by the published answer itself, whatever its form."""
+    rows, _, _ = run(tmp_path, real_data, source="local", sets=[dataset], splits={"test": 0.2})
+    write_records(rows, QUESTIONS, tmp_path / "t")
+    loaded = {question_id(question): question for question in DATASETS[dataset].load_local(real_data).questions}
+    assert rows
+    for row in read_records(tmp_path / "t", QUESTIONS):
+        question = question_of(row)
+        published = loaded[row["question_id"]]
+        assert question == replace(published, demonstration=row["demonstration"])
+        assert published.demonstration in (None, row["demonstration"])
+
+
+@pytest.mark.parametrize("dataset", ["gsm8k", "gsm_plus", "math500"])
+def test_demonstrations_of_free_answers_are_right(dataset, tmp_path, real_data):
+    keys = {"source": "local", "sets": [dataset], "limit": 100}
+    rows, _, _ = run(tmp_path, real_data, splits={"test": 0.99}, **keys)
+    assert len(rows) > 50
+    for row in rows:
+        assert row["prompt"] == f"### question: {row['fields']['question']}\n### Response: Let's think step by step.\n"
+        assert are_right([row["demonstration"]], question_of(row)) == [True]
+
+
+def test_a_set_that_is_a_test_split_alone_fills_no_other(tmp_path, real_data):
+    keys = {"source": "local", "splits": {"sft": 30, "rl": 10, "test": 20}}
+    rows, report, counts = run(tmp_path, real_data, sets=["gsm8k", "gsm_plus", "math500"], **keys)
+    assert {dataset: about["questions"] for dataset, about in report.items()} == {
+        "gsm8k": {"sft": 30, "rl": 10, "test": 20},
+        "gsm_plus": {"sft": 0, "rl": 0, "test": 20},
+        "math500": {"sft": 0, "rl": 0, "test": 20},
+    }
+    data = counts.as_data()
+    assert data["rows_in"] == data["rows_out"] + sum(data["dropped"].values()) and data["rows_out"] == len(rows)
+    with pytest.raises(StepladderError, match=r"split 'sft' has no question: .* test split alone") as error:
+        run(tmp_path, real_data, sets=["math500"], **keys)
+    assert "\n" not in str(error.value)
 
 
 def test_a_missing_folder_is_one_line(tmp_path):

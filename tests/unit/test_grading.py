@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stepladder.questions.grading import extract_answer, extract_as_published, grade
+from stepladder.questions.grading import extract_answer, extract_as_published
 from stepladder.questions.question import Question
 
 QQA = Question("qqa", {"question": "Which?"}, ("a", "b"), 1)
@@ -122,10 +122,3 @@ def test_a_million_characters_are_read_in_linear_time(text):
     assert extract_answer(text, QQA, strict=True) is None
     assert extract_answer(text, QQA) is None
     extract_as_published(text, QQA)
-
-
-def test_grade():
-    assert grade(1, QQA)
-    assert not grade(0, QQA)
-    assert not grade(None, QQA)
-    assert grade(0, NLI)

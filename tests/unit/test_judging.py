@@ -2,7 +2,7 @@
 
 import pytest
 
-from stepladder.questions.grading import extract_answer, grade
+from stepladder.questions.grading import extract_answer
 from stepladder.questions.judging import Judgement, are_right, gold_answer, judge
 from stepladder.questions.question import Question
 
@@ -20,8 +20,8 @@ def test_options_are_judged_as_before_and_numbered_from_one():
         ("2", "2"), (None, "2"), ("1", "1"), (None, None), (None, None), (None, "2"),
     ]  # fmt: skip
     for text, one in zip(TEXTS, judged, strict=True):
-        assert one.correct == grade(extract_answer(text, CHOICE, strict=True), CHOICE)
-        assert one.correct_flexible == grade(extract_answer(text, CHOICE), CHOICE)
+        assert one.correct == (extract_answer(text, CHOICE, strict=True) == CHOICE.answer)
+        assert one.correct_flexible == (extract_answer(text, CHOICE) == CHOICE.answer)
     assert are_right(TEXTS, CHOICE) == [one.correct for one in judged]
 
 

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stepladder.questions.grading import extract_answer
+from stepladder.questions.judging import are_right
 from stepladder.questions.prompts import answer_line, build_prompt, template_demonstration
 from stepladder.questions.question import Question
 
@@ -66,6 +67,24 @@ def test_instruction_explains_the_options_that_the_question_has():
     assert "option 2 (contradiction)" in three and "option 3 (neutral)" in three
     assert "statement1 is a premise" not in free and "equation" in free
     assert "equation" not in two and "cannot be determined" in two
+
+
+@pytest.mark.parametrize(
+    ("dataset", "answer", "asked", "ending"),
+    [
+        ("gsm8k", "42", "such as #### 42", "#### 42"),
+        ("gsm_plus", "42", "such as #### 42", "#### 42"),
+        ("gsm_plus", "unanswerable", "the line is #### None", "#### None"),
+        ("math500", "42", "\\boxed{}", "so \\boxed{42}."),
+    ],
+)
+def test_the_instruction_for_a_free_answer_names_an_ending_that_is_read(dataset, answer, asked, ending):
+    question = Question(dataset, {"question": "How many?"}, (), answer)
+    scaffold = "### question: How many?\n### Response: Let's think step by step.\n"
+    assert build_prompt(question, instruction=False) == scaffold
+    paragraph = build_prompt(question, instruction=True).removesuffix("\n" + scaffold)
+    assert "\n" not in paragraph and asked in paragraph and "option" not in paragraph
+    assert are_right([f"6 * 7 = 42\n{ending}"], question) == [True]
 
 
 @pytest.mark.parametrize("option", [0, 1, 2])

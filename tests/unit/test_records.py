@@ -191,7 +191,7 @@ def test_counts_add_up():
 def test_maps_come_as_dictionaries(tmp_path):
     row = {
         "question_id": "q", "dataset": "qqa", "version": 1, "split": "train", "fields": {"question": "Which?"},
-        "options": ["a", "b"], "answer": 1, "prompt": "p", "solution": None, "demonstration": "d",
+        "options": ["a", "b"], "answer": "2", "prompt": "p", "solution": None, "demonstration": "d",
     }  # fmt: skip
     write_records([row], QUESTIONS, tmp_path / "t")
     assert read_records(tmp_path / "t", QUESTIONS) == [row]

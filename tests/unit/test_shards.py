@@ -31,6 +31,7 @@ def shard_metrics(rows_in, rows_out, dropped, seconds, device="cpu"):
     return {
         "counts": {"rows_in": rows_in, "rows_out": rows_out, "dropped": dropped}, "wall_seconds": seconds,
         "device": device, "versions": {"torch": "1"}, "gpus": int(device == "gpu") * 4, "max_memory_mb": rows_in,
+        "metrics": {"algebra": {"equal": 2, "failed": 1}} if dropped.get("x") else {},
     }  # fmt: skip
 
 
@@ -46,6 +47,7 @@ def test_counts_and_times_add_up_and_means_are_over_rows(tmp_path):
     assert metrics["soft"] == pytest.approx(1.25 / 3) and metrics["hard"] == pytest.approx(2 / 3)
     assert metrics["rollouts"] == 4 and "correct" not in metrics
     assert metrics["shard_gpu_seconds"] == 8.0 and metrics["shard_max_memory_mb"] == 5
+    assert metrics["algebra"] == {"equal": 4, "failed": 2}
 
 
 def test_tokens_of_rollouts_count_once_a_state(tmp_path):

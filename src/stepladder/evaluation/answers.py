@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
+from stepladder.questions.judging import gold_answer, right_as_published
+from stepladder.questions.mathematics.forms import UNANSWERABLE
+from stepladder.questions.question import Question
 from stepladder.rewards.accumulate import accumulate
 from stepladder.study.fields import ACCUMULATIONS
 
@@ -13,7 +16,7 @@ COPIED = ("question_id", "sample", "dataset", "answer", "answer_flexible", "corr
 
 def answer_rows(
     trajectories: Sequence[dict[str, Any]],
-    golds: Mapping[str, int],
+    questions: Mapping[str, Question],
     decoding: str,
     scores: Mapping[str, Sequence[Sequence[float]]],
 ) -> list[dict[str, Any]]:
@@ -21,7 +24,7 @@ def answer_rows(
 
     Args:
         trajectories: rows of sampled or greedy answers.
-        golds: right option (0-based) by question id.
+        questions: by question id.
         decoding: "greedy" or "sampled".
         scores: per PRM, the step scores (probabilities) of every trajectory.
     """
@@ -29,7 +32,7 @@ def answer_rows(
         {name: row[name] for name in COPIED}
         | {
             "decoding": decoding,
-            "gold": golds[row["question_id"]],
+            "gold": gold_answer(questions[row["question_id"]]),
             "steps": len(row["step_ends"]),
             "tokens": len(row["token_ids"]),
             "prm_scores": {
@@ -40,11 +43,18 @@ def answer_rows(
     ]
 
 
-def summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Accuracy (both rules), unparsable rate, steps, accuracy by label of greedy answers, by data set and in all."""
+def summary(rows: Sequence[dict[str, Any]], questions: Mapping[str, Question]) -> dict[str, Any]:
+    """What greedy answers are like, by data set and in all.
+
+    Accuracy (both rules, and that of released code), unparsable rate, steps and tokens. Of a set with options: accuracy
+    by label, and how often each option was given. Where questions cannot be answered: these and the others apart.
+
+    Args:
+        questions: by question id.
+    """
     greedy = [row for row in rows if row["decoding"] == "greedy"]
     sets = {dataset: [row for row in greedy if row["dataset"] == dataset] for dataset in _datasets(greedy)}
-    per_set = {dataset: _describe(members) for dataset, members in sets.items()}
+    per_set = {dataset: _describe(members, questions) for dataset, members in sets.items()}
     names = ("accuracy", "accuracy_flexible", "unparsable", "steps", "tokens")
     return {"average": {name: fmean(each[name] for each in per_set.values()) for name in names}, "sets": per_set}
 
@@ -53,15 +63,30 @@ def _datasets(rows: Sequence[dict[str, Any]]) -> list[str]:
     return sorted({row["dataset"] for row in rows})
 
 
-def _describe(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _describe(rows: Sequence[dict[str, Any]], questions: Mapping[str, Question]) -> dict[str, Any]:
+    asked = [questions[row["question_id"]] for row in rows]
+    found = _accuracies(rows) | {
+        "accuracy_as_published": fmean(
+            right_as_published(row["text"], question) for row, question in zip(rows, asked, strict=True)
+        ),
+        "unparsable": fmean(row["answer"] is None for row in rows),
+        "steps": fmean(row["steps"] for row in rows),
+        "tokens": fmean(row["tokens"] for row in rows),
+    }
     golds = sorted({row["gold"] for row in rows})
+    if asked[0].options:
+        found["accuracy_by_gold"] = {g: fmean(row["correct"] for row in rows if row["gold"] == g) for g in golds}
+        found["share_of_answers"] = {g: fmean(row["answer"] == g for row in rows) for g in golds}
+    elif UNANSWERABLE in golds:
+        found["unanswerable"] = _accuracies([row for row in rows if row["gold"] == UNANSWERABLE])
+        if answerable := [row for row in rows if row["gold"] != UNANSWERABLE]:
+            found["answerable"] = _accuracies(answerable)
+    return found
+
+
+def _accuracies(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {
         "questions": len(rows),
         "accuracy": fmean(row["correct"] for row in rows),
         "accuracy_flexible": fmean(row["correct_flexible"] for row in rows),
-        "unparsable": fmean(row["answer"] is None for row in rows),
-        "steps": fmean(row["steps"] for row in rows),
-        "tokens": fmean(row["tokens"] for row in rows),
-        "accuracy_by_gold": {str(gold + 1): fmean(r["correct"] for r in rows if r["gold"] == gold) for gold in golds},
-        "share_of_answers": {str(gold + 1): fmean(r["answer"] == gold for r in rows) for gold in golds},
     }

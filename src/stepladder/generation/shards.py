@@ -1,5 +1,6 @@
 """Shards put together: one table in the order of its keys, counts and times added up."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ def gather_tables(parts: Sequence[Path], schema: pa.Schema, target: Path) -> pa.
 def gather_metrics(files: Sequence[Path], table: pa.Table) -> tuple[Counts, dict[str, Any]]:
     """The shards' counts in one, and means of what the table says of every row; what they cost is added up."""
     counts, seconds, gpu_seconds, memory, device, versions = Counts(), 0.0, 0.0, 0, set(), {}
+    algebra: Counter[str] = Counter()
     for file in files:
         shard = read_json(file)
         try:
@@ -35,12 +37,14 @@ def gather_metrics(files: Sequence[Path], table: pa.Table) -> tuple[Counts, dict
             memory = max(memory, shard["max_memory_mb"])
             device.add(shard["device"])
             versions |= shard["versions"]
+            algebra.update(shard["metrics"].get("algebra", {}))
         except (KeyError, TypeError, AttributeError):
             raise StepladderError(f"{file}: not what a shard writes; delete it and run again to make it anew") from None
     means = {name: pc.mean(table[name].cast(pa.float64())).as_py() for name in _MEANS if name in table.schema.names}
     spent = {"shard_seconds": seconds, "shard_gpu_seconds": gpu_seconds, "shard_max_memory_mb": memory}
     made = {"shards": len(files), "shard_devices": sorted(device), "generated_tokens": _generated_tokens(table)}
-    return counts, made | spent | means | {"shard_versions": versions}
+    graded = {"algebra": dict(algebra)} if algebra else {}
+    return counts, made | spent | means | graded | {"shard_versions": versions}
 
 
 def _generated_tokens(table: pa.Table) -> int:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from stepladder.errors import StepladderError
-from stepladder.questions import awpnli, newsnli, qqa, redditnli, rte_quant, stresstest
+from stepladder.questions import awpnli, gsm8k, gsm_plus, math500, newsnli, qqa, redditnli, rte_quant, stresstest
 from stepladder.questions.identity import question_id
 from stepladder.questions.loading import Loaded
 from stepladder.questions.overlap import overlap, split_questions
@@ -14,9 +14,11 @@ from stepladder.questions.question import Question
 from stepladder.questions.world import Difficulty, fingerprint, generate_questions
 from stepladder.records import Counts
 from stepladder.study.canonical import derive_seed
-from stepladder.study.specs import Questions
+from stepladder.study.specs.questions import Questions
 
-DATASETS = {module.NAME: module for module in (awpnli, newsnli, redditnli, rte_quant, stresstest, qqa)}
+DATASETS = {
+    module.NAME: module for module in (awpnli, newsnli, redditnli, rte_quant, stresstest, qqa, gsm8k, gsm_plus, math500)
+}
 
 Splits = dict[str, list[Question]]
 
@@ -47,6 +49,12 @@ def collect(spec: Questions, data_dir: Path, cache: Path) -> tuple[list[dict[str
         }
         for split, questions in splits.items():
             rows += [_row(question, split, spec.instruction) for question in questions]
+    for split in spec.splits:
+        if not any(about["questions"][split] for about in report.values()):
+            raise StepladderError(
+                f"split {split!r} has no question: a set that is published as a test split alone has none for others; "
+                "name another set, or leave the split out"
+            )
     counts.rows_out = len(rows)
     return rows, report, counts
 
@@ -86,8 +94,11 @@ def _published(
     sizes = {split: size for split, size in spec.splits.items() if split not in held_back}
     scale = 1 / sum(sizes.values()) if held_back and max(sizes.values(), default=1) < 1 else 1
     wanted = {split: size * scale if size < 1 else int(size) for split, size in sizes.items()}
-    splits = split_questions(questions, wanted, spec.seed) | held_back
+    # A set that is published as a test split alone has nothing for the others.
+    alone = held_back and not questions
+    splits = {split: [] for split in wanted} if alone else split_questions(questions, wanted, spec.seed)
     counts.drop(f"{dataset}: in no split", len(questions) - sum(len(splits[split]) for split in sizes))
+    splits |= held_back
     return {split: splits[split] for split in spec.splits}, about
 
 
@@ -124,7 +135,7 @@ def _row(question: Question, split: str, instruction: bool) -> dict[str, Any]:
         "split": split,
         "fields": question.fields,
         "options": list(question.options),
-        "answer": question.answer,
+        "answer": str(question.answer + 1) if question.options else question.answer,
         "prompt": build_prompt(question, instruction),
         "solution": question.solution,
         "demonstration": question.demonstration or template_demonstration(question),
@@ -133,6 +144,6 @@ def _row(question: Question, split: str, instruction: bool) -> dict[str, Any]:
 
 def question_of(row: dict[str, Any]) -> Question:
     """The question that a row of the table describes."""
-    return Question(
-        row["dataset"], row["fields"], tuple(row["options"]), row["answer"], row["solution"], row["demonstration"]
-    )
+    options = tuple(row["options"])
+    answer = int(row["answer"]) - 1 if options else row["answer"]
+    return Question(row["dataset"], row["fields"], options, answer, row["solution"], row["demonstration"])

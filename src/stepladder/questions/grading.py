@@ -1,4 +1,4 @@
-"""From a generated chain to an answer, and from an answer to right or wrong."""
+"""From a generated chain to the option that it settles on."""
 
 import re
 
@@ -30,11 +30,6 @@ def extract_answer(text: str, question: Question, strict: bool = False) -> int |
         numbers = _MARK.findall(text) or _OPTION.findall(text)
         number = numbers[-1] if numbers else None
     return {str(index + 1): index for index in range(len(question.options))}.get(number)
-
-
-def grade(prediction: int | None, question: Question) -> bool:
-    """Whether the extracted answer (0-based, None: unparsable) is the right one."""
-    return prediction is not None and prediction == question.answer
 
 
 def extract_as_published(text: str, question: Question) -> int | None:

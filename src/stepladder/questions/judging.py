@@ -4,11 +4,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from stepladder.questions import grading
+from stepladder.questions.mathematics import published
 from stepladder.questions.mathematics.checker import process_checker
 from stepladder.questions.mathematics.extraction import extract_answer
 from stepladder.questions.mathematics.forms import form
 from stepladder.questions.mathematics.grading import cluster, grade
 from stepladder.questions.question import Question
+
+# The released code that graded a set with answers in free form.
+_PUBLISHED_RULES: dict[str, published.Rule] = {
+    "gsm8k": "probppo_gsm8k",
+    "gsm_plus": "pqm_gsm_plus",
+    "math500": "pqm_math",
+}
 
 
 @dataclass(frozen=True)
@@ -52,6 +60,25 @@ def are_right(texts: Sequence[str], question: Question) -> list[bool]:
     if question.options:
         return [answer == gold_answer(question) for answer in read]
     return grade(read, question.answer, process_checker())
+
+
+def right_as_published(text: str, question: Question) -> bool:
+    """Whether a text is right by the rule of released code, faults included, for comparison.
+
+    Options are read as in PSPO*, answers in free form as in PQM (GSM-Plus, MATH500) and VinePPO (GSM8K).
+    """
+    if question.options:
+        return grading.extract_as_published(text, question) == question.answer
+    return published.right_as_published(text, question.answer, _PUBLISHED_RULES[question.dataset], process_checker())
+
+
+def algebra() -> dict[str, dict[str, int]]:
+    """For metrics.json: how many pairs of answers this process has left to algebra, by verdict; nothing for none.
+
+    A pair that failed, since it broke the limits of its worker, counts as different.
+    """
+    verdicts = process_checker().verdicts
+    return {"algebra": dict(sorted(verdicts.items()))} if verdicts else {}
 
 
 def _read(texts: Sequence[str], question: Question, strict: bool) -> list[str | None]:

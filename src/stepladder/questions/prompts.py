@@ -27,6 +27,14 @@ HINTS = {
     "stresstest": EXTRA_INFORMATION,
 }
 STEPS = "Reason step by step and begin every step on a new line with its number, such as 1. or [1]."
+LINES = "Reason step by step, one step a line."
+# What the solutions of a set with answers in free form end in, and so what a policy is asked for.
+ENDINGS = {
+    "gsm8k": "End with a line that holds four number signs and the answer alone, a number, such as #### 42",
+    "gsm_plus": "End with a line that holds four number signs and the answer alone, a number, such as #### 42; "
+    "where the question does not tell enough to answer it, the line is #### None",
+    "math500": "Put the final answer, and nothing else, into \\boxed{}.",
+}
 _NUMBER = re.compile(r"[0-9]+(?:[.,][0-9]+)*")
 
 
@@ -34,7 +42,7 @@ def build_prompt(question: Question, instruction: bool) -> str:
     """The prompt of a question; a policy's chain follows it directly.
 
     Args:
-        instruction: whether a paragraph on the task, the options and the answer form precedes the scaffold.
+        instruction: whether a paragraph on the task, its options and the answer's form precedes the scaffold.
     """
     parts = {**question.fields, **{f"option{k}": text for k, text in enumerate(question.options, start=1)}}
     lines = [f"### {name}: {text}" for name, text in parts.items()]
@@ -52,7 +60,7 @@ def answer_line(option: int) -> str:
 
 
 def template_demonstration(question: Question) -> str:
-    """A chain for a real question, which has none: two lines that copy its numbers, then the answer line.
+    """A chain for a question with options that has none: two lines that copy its numbers, then the answer line.
 
     It shows the format (numbered steps, the closing line) and no more: nothing in it leads from the numbers
     to the answer, so a policy trained on it learns to answer in form, not to reason.
@@ -70,6 +78,8 @@ def _numbers(text: str) -> str:
 
 
 def _instruction(question: Question) -> str:
+    if not question.options:
+        return f"Below is a question. {LINES} {ENDINGS[question.dataset]}"
     if "question" in question.fields:
         task = "Below are a question and its options; exactly one of them answers it."
     else:

@@ -5,12 +5,13 @@ from typing import Any
 
 from stepladder.generation.chunks import chunks, in_chunks, sample_seed
 from stepladder.generation.requests import Request, Sampling
-from stepladder.generation.trajectories import is_right
 from stepladder.generation.work import PolicyEngine
 from stepladder.job import Job
 from stepladder.questions.collect import question_of
+from stepladder.questions.judging import are_right
+from stepladder.reasoning.tokens import decode
 from stepladder.records import LABELS
-from stepladder.study.specs import Labels
+from stepladder.study.specs.labels import MonteCarlo
 from stepladder.supervision.monte_carlo import Outcome, step_labels, unfinished_states
 
 
@@ -25,7 +26,7 @@ def label_states(
 
     States hold their prompt, so states of different questions never coincide.
     """
-    spec: Labels = job.spec
+    spec: MonteCarlo = job.spec
     by_question: dict[str, list[dict[str, Any]]] = {}
     for row in trajectories:
         by_question.setdefault(row["question_id"], []).append(row)
@@ -47,8 +48,8 @@ def label_states(
         rollouts = policy.engine.generate(requests, sampling, progress=label)
         outcomes = {}
         for state, completions in zip(states, rollouts, strict=True):
-            question = question_of(questions[state.question_id])
-            right = [is_right(state.prefix_ids, each, question, policy.tokenizer) for each in completions]
+            texts = [decode(policy.tokenizer, [*state.prefix_ids, *each.token_ids]) for each in completions]
+            right = are_right(texts, question_of(questions[state.question_id]))
             outcomes[state.key] = Outcome(len(right), sum(right), sum(len(each.token_ids) for each in completions))
         return step_labels(rows, outcomes)
 
