@@ -14,7 +14,7 @@ from file_host import COMMIT, file_host
 from stepladder.errors import StepladderError
 from stepladder.records import Counts
 from stepladder.supervision import stepwise
-from stepladder.supervision.human_steps import JudgedStep, judged_steps, read_human_steps
+from stepladder.supervision.human_steps import JudgedStep, read_human_chains, read_human_steps
 from stepladder.supervision.prm800k import read_prm800k
 from stepladder.supervision.solutions import LabelledSolution, problem_id
 
@@ -234,11 +234,16 @@ def test_judged_steps_by_hand(tmp_path):
         read_human_steps(written(tmp_path / "other.json", [{"text": "a"}]), Counts())
 
 
-def test_a_labelled_solution_as_pairs():
-    solution = LabelledSolution("P  q", ("a", "b", "c"), (1.0, 0.5, 0.2), 2, True)
-    group = problem_id("p Q")
-    assert judged_steps(solution) == [
-        JudgedStep(None, "a", 1, group),
-        JudgedStep("a", "b", 0, group),
-        JudgedStep("b", "c", -1, group),
+def test_chains_are_solutions_without_a_question_named_by_their_first_step(tmp_path):
+    sentences = [("a", "0"), ("a </s><s>b", "1"), ("b </s><s>c", "-1"), ("A", "1"), ("lost </s><s>d", "1")]
+    records = [{"sentence": sentence, "label": label} for sentence, label in sentences]
+    path = written(tmp_path / "steps.json", records)
+    found = list(read_human_chains(path, "half", Counts()))
+    assert found == [
+        LabelledSolution("", ("a", "b", "c"), (0.5, 1.0, 0.0), 2, True),
+        LabelledSolution("", ("A",), (1.0,), 2, True),
+        LabelledSolution("", ("lost", "d"), (None, 1.0), 2, True),
     ]
+    assert [each.question_id for each in found] == [problem_id("a"), problem_id("a"), problem_id("lost")]
+    (first, *_) = read_human_chains(path, "wrong", Counts())
+    assert (first.soft, first.trials) == ((0.0, 1.0, 0.0), 1)

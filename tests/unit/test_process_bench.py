@@ -5,20 +5,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from test_solutions import TOKENIZER
 
 from stepladder.errors import StepladderError
-from stepladder.evaluation.first_error import pad_steps, validation_part
-from stepladder.evaluation.process_bench import (
-    NOT_SCORED,
-    MarkedSolution,
-    judge_process_bench,
-    predict_first_errors,
-    read_process_bench,
-    trajectories_of,
-)
-from stepladder.records import Counts
-from stepladder.supervision.solutions import problem_id
+from stepladder.evaluation.first_error import validation_part
+from stepladder.evaluation.process_bench import NOT_SCORED, judge_process_bench, predict_first_errors
+from stepladder.supervision.process_bench import MarkedSolution, labelled, read_process_bench
+from stepladder.supervision.solutions import LabelledSolution, problem_id
 
 RECORD = {
     "id": "gsm8k-0",
@@ -140,11 +132,10 @@ def test_a_solution_that_was_not_scored_is_missed():
         predict_first_errors(solutions, [[1.0, 1.0], *scores[1:]], 0.2)
 
 
-def test_long_solutions_have_no_trajectory_and_the_others_their_own_place():
-    solutions = marked(1, ("gsm8k",))
-    solutions[0] = replace(solutions[0], steps=("a" * 90, "b", "c"))
-    counts = Counts()
-    rows = trajectories_of(solutions, TOKENIZER, "{}\n".format, 60, counts)
-    assert rows[0] is None and counts.dropped == {"longer than 60 tokens": 1}
-    assert rows[1]["text"] == "a\nb\nc" and rows[1]["step_ends"] == [2, 4, 6] and rows[1]["dataset"] == "gsm8k"
-    assert pad_steps([[1.0], []]).shape == (2, 1)
+def test_steps_behind_the_first_wrong_one_have_no_label():
+    wrong, right = (replace(marked(1)[0], label=label, final_answer_correct=label < 0) for label in (1, -1))
+    assert labelled(wrong) == LabelledSolution("gsm8k 0?", ("a", "b", "c"), (1.0, 0.0, None), 1, True, False)
+    assert labelled(right) == LabelledSolution("gsm8k 0?", ("a", "b", "c"), (1.0, 1.0, 1.0), 1, True, True)
+    assert not labelled(wrong).correct and labelled(right).correct
+    # People may find a wrong step on the way to a right answer.
+    assert labelled(replace(wrong, final_answer_correct=True)).correct

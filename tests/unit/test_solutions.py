@@ -11,7 +11,8 @@ from stepladder.reasoning.tokens import encode_prompt, encode_text, step_ends
 from stepladder.records import LABELS, TRAJECTORIES, Counts, read_records, write_records
 from stepladder.rewards.training import is_held_out, labelled_trajectories
 from stepladder.supervision.math_shepherd import read_math_shepherd
-from stepladder.supervision.solutions import LabelledSolution, as_records, problem_id
+from stepladder.supervision.solutions import LabelledSolution, by_problem, label_rows, problem_id
+from stepladder.supervision.trajectories import prompt_of, trajectory_row
 
 examples = settings(deadline=None, max_examples=60)
 
@@ -31,18 +32,22 @@ words = st.text("ab1é 中S+", min_size=1).map(str.strip).filter(bool)
 chains = st.lists(st.tuples(words, st.sampled_from([0.0, 0.5, 1.0])), min_size=1, max_size=5)
 
 
-def records_of(*solutions: LabelledSolution, longest: int = 10_000):
-    counts = Counts()
-    prompt = "Q: {}\n".format
-    return list(as_records(solutions, TOKENIZER, prompt, "own", longest, counts)), counts
+def records_of(*solutions: LabelledSolution):
+    """(trajectory, labels) of every solution, by problem."""
+    made = []
+    for members in by_problem(solutions, None)[0].values():
+        for sample, solution in enumerate(members):
+            trajectory = trajectory_row(solution, sample, TOKENIZER, "own", 10_000)
+            made.append((trajectory, label_rows(solution, trajectory)))
+    return made
 
 
 @examples
 @given(chains, st.booleans())
 def test_steps_end_where_the_line_style_ends_them(chain, finished):
     steps, soft = zip(*chain, strict=True)
-    ((trajectory, labels),), _ = records_of(LabelledSolution("P", steps, soft, 2, finished))
-    assert trajectory["prompt_ids"] == encode_prompt(TOKENIZER, "Q: P\n")
+    ((trajectory, labels),) = records_of(LabelledSolution("P", steps, soft, 2, finished))
+    assert trajectory["prompt_ids"] == encode_prompt(TOKENIZER, prompt_of("P"))
     text, ends = step_ends(TOKENIZER, trajectory["token_ids"], "line")
     assert text == trajectory["text"] == "\n".join(steps)
     assert trajectory["step_ends"] == ends
@@ -56,31 +61,59 @@ def test_steps_end_where_the_line_style_ends_them(chain, finished):
 
 
 def test_a_step_ends_with_the_token_that_crosses_into_the_next():
-    ((trajectory, _),), _ = records_of(LabelledSolution("P", ("a", "Sb", "c"), (1, 1, 1), 1, True))
+    ((trajectory, _),) = records_of(LabelledSolution("P", ("a", "Sb", "c"), (1, 1, 1), 1, True))
     # a | newline and S as one token | b | newline | c | end
     assert trajectory["step_ends"] == [2, 4, 6]
 
 
 def test_questions_share_an_id_and_their_solutions_are_numbered():
     solutions = [
-        LabelledSolution(p, ("a",), (1.0,), 1, True) for p in ("How many?", " how  MANY? ", "Other?", "How many?")
+        LabelledSolution(p, (step,), (1.0,), 1, True)
+        for p, step in (("How many?", "a"), (" how  MANY? ", "b"), ("Other?", "c"), ("How many?", "d"))
     ]
-    made, _ = records_of(*solutions)
-    keys = [(trajectory["question_id"], trajectory["sample"]) for trajectory, _ in made]
+    made = records_of(*solutions)
     one, other = problem_id("How many?"), problem_id("Other?")
-    assert keys == [(one, 0), (one, 1), (other, 0), (one, 2)] and one != other
-    assert all((label["question_id"], label["sample"]) == key for (_, (label,)), key in zip(made, keys, strict=True))
+    keys = [(trajectory["question_id"], trajectory["sample"], trajectory["text"]) for trajectory, _ in made]
+    assert keys == [(one, 0, "a"), (one, 1, "b"), (one, 2, "d"), (other, 0, "c")] and one != other
+    assert all(
+        (label["question_id"], label["sample"]) == key[:2] for (_, (label,)), key in zip(made, keys, strict=True)
+    )
 
 
-def test_long_solutions_are_left_out_and_counted_never_cut():
-    short, long = (LabelledSolution("P", ("a" * n,), (1.0,), 1, True) for n in (3, 30))
-    made, counts = records_of(long, short, long, longest=12)
-    assert [trajectory["text"] for trajectory, _ in made] == ["aaa"] and made[0][0]["sample"] == 0
-    assert counts.dropped == {"longer than 12 tokens": 2}
+def test_long_solutions_have_a_reason_and_are_never_cut():
+    short, long = (LabelledSolution("", ("a" * n,), (1.0,), 1, True) for n in (11, 12))
+    assert trajectory_row(short, 0, TOKENIZER, "own", 12)["token_ids"][-1] == 0
+    assert trajectory_row(long, 0, TOKENIZER, "own", 12) == "longer than 12 tokens"
+    asked = LabelledSolution("P", ("a",), (1.0,), 1, True)
+    needed = len(prompt_of("P")) + 2
+    assert trajectory_row(asked, 0, TOKENIZER, "own", needed)["prompt_ids"] == encode_prompt(TOKENIZER, prompt_of("P"))
+    assert trajectory_row(asked, 0, TOKENIZER, "own", needed - 1) == f"longer than {needed - 1} tokens"
+
+
+def test_steps_that_nobody_labelled_have_no_row():
+    solution = LabelledSolution("P", ("a", "b", "c"), (None, 0.0, None), 1, True)
+    ((trajectory, labels),) = records_of(solution)
+    assert [(label["step"], label["soft"], label["finished"]) for label in labels] == [(1, 0.0, False)]
+    assert labels[0]["state"] == state_key(trajectory["prompt_ids"], trajectory["token_ids"][:4])
+    assert len(trajectory["step_ends"]) == 3 and trajectory["correct"] is False
+    said = LabelledSolution("P", ("a", "b", "c"), (None, 0.0, None), 1, True, right=True)
+    assert records_of(said)[0][0]["correct"] is True
+
+
+@examples
+@given(st.lists(st.integers(0, 9), max_size=30), st.integers(1, 12))
+def test_a_limit_keeps_all_solutions_of_the_same_problems_in_any_order(problems, limit):
+    solutions = [LabelledSolution(f"P{p}", (f"{place}",), (1.0,), 1, True) for place, p in enumerate(problems)]
+    kept, left_out = by_problem(solutions, limit)
+    whole, none = by_problem(solutions, None)
+    assert len(kept) == min(limit, len(whole)) and none == 0
+    assert all(members == whole[question] for question, members in kept.items())
+    assert left_out == len(solutions) - sum(map(len, kept.values()))
+    assert by_problem(solutions[::-1], limit)[0].keys() == kept.keys()
 
 
 def test_means_without_trials_have_no_counts():
-    ((_, labels),), _ = records_of(LabelledSolution("P", ("a", "b"), (0.7, 0.0), 0, True))
+    ((_, labels),) = records_of(LabelledSolution("P", ("a", "b"), (0.7, 0.0), 0, True))
     assert [(x["soft"], x["hard"], x["rollouts"], x["successes"]) for x in labels] == [
         (0.7, True, 0, 0),
         (0.0, False, 0, 0),
@@ -89,7 +122,7 @@ def test_means_without_trials_have_no_counts():
 
 def test_the_samples_of_math_shepherd_become_rows_to_train_on(real_data, tmp_path):
     solutions = list(read_math_shepherd(real_data / "math_shepherd" / "samples.jsonl", Counts()))
-    made, counts = records_of(*solutions)
+    made, counts = records_of(*solutions), Counts()
     trajectories = [trajectory for trajectory, _ in made]
     labels = [label for _, each in made for label in each]
     write_records(trajectories, TRAJECTORIES, tmp_path / "trajectories.parquet")

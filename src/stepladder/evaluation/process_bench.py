@@ -1,16 +1,10 @@
-"""ProcessBench: 3,400 solutions whose first wrong step people have marked.
+"""ProcessBench's protocol: first wrong steps found in all subsets with one threshold, by subset and generator."""
 
-Source: Zheng et al., ProcessBench, arXiv 2412.06559; data under Apache-2.0. Four subsets, each one file of records
-{id, generator, problem, steps, final_answer_correct, label}, where label is the index of the first wrong step or -1.
-"""
-
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-from transformers import PreTrainedTokenizerFast
 
 from stepladder.errors import StepladderError
 from stepladder.evaluation.first_error import (
@@ -23,63 +17,11 @@ from stepladder.evaluation.first_error import (
 )
 from stepladder.evaluation.prm import plain
 from stepladder.evaluation.statistics import interval_of
-from stepladder.questions.hub import HubFile, SourceFile, fetch
-from stepladder.records import Counts
-from stepladder.supervision.solutions import LabelledSolution, as_records, problem_id, read_rows
+from stepladder.supervision.process_bench import MarkedSolution
+from stepladder.supervision.solutions import problem_id
 
-SUBSETS = ("gsm8k", "math", "olympiadbench", "omnimath")
-REVISION = "3bdcd5371ed567559a78f559c01c13a6deee7604"
-FORM = {"id": str, "generator": str, "problem": str, "steps": list, "final_answer_correct": bool, "label": int}
 NOT_SCORED = -2
 """The prediction for a solution that was too long to score: it matches no label."""
-
-
-@dataclass(frozen=True, slots=True)
-class MarkedSolution:
-    """One record; ``label`` is the index of the first wrong step, from 0, or -1."""
-
-    subset: str
-    id: str
-    generator: str
-    problem: str
-    steps: tuple[str, ...]
-    final_answer_correct: bool
-    label: int
-
-
-def fetch_process_bench(subset: str, cache: Path) -> SourceFile:
-    """The published file of a subset, kept in ``cache``.
-
-    Raises:
-        StepladderError: when it cannot be had.
-    """
-    return fetch(HubFile("huggingface", "Qwen/ProcessBench", REVISION, f"{subset}.json", None), cache)
-
-
-def read_process_bench(path: Path, subset: str) -> list[MarkedSolution]:
-    """The records of a subset's file. A benchmark is read whole: no record is left out.
-
-    Raises:
-        StepladderError: when the file cannot be read, or a record is not as published.
-    """
-    return [_solution(record, subset, f"{path}, record {number}") for number, record in read_rows(path)]
-
-
-def trajectories_of(
-    solutions: Sequence[MarkedSolution],
-    tokenizer: PreTrainedTokenizerFast,
-    prompt: Callable[[str], str],
-    longest: int,
-    counts: Counts,
-) -> list[dict[str, Any] | None]:
-    """A row of ``records.TRAJECTORIES`` for each solution, None where it is too long; see ``as_records``."""
-    rows = []
-    for each in solutions:
-        soft = tuple(float(each.label < 0 or step < each.label) for step in range(len(each.steps)))
-        labelled = LabelledSolution(each.problem, each.steps, soft, trials=1, finished=True)
-        made = next(as_records([labelled], tokenizer, prompt, each.subset, longest, counts), None)
-        rows.append(made and made[0])
-    return rows
 
 
 def judge_process_bench(
@@ -141,25 +83,3 @@ def predict_first_errors(
     fitting = validation_part([problem_id(each.problem) for each in solutions], share)
     threshold = fit_threshold(padded[fitting & there], gold[fitting & there])
     return np.where(there, first_error(padded, threshold), NOT_SCORED), fitting, threshold
-
-
-def _solution(record: Any, subset: str, where: str) -> MarkedSolution:
-    if not isinstance(record, dict):
-        raise StepladderError(f"{where}: not a JSON object")
-    wrong = [key for key, kind in FORM.items() if type(record.get(key)) is not kind]
-    if wrong:
-        raise StepladderError(f"{where}: no {' and no '.join(wrong)} of the right type; fetch the file again")
-    steps = tuple(record["steps"])
-    if not steps or not all(isinstance(step, str) and step.strip() for step in steps):
-        raise StepladderError(f"{where}: its steps must be texts, none of them empty")
-    if not -1 <= record["label"] < len(steps):
-        raise StepladderError(f"{where}: its label is {record['label']}, but it has {len(steps)} steps")
-    return MarkedSolution(
-        subset,
-        record["id"],
-        record["generator"],
-        record["problem"],
-        steps,
-        record["final_answer_correct"],
-        record["label"],
-    )

@@ -27,6 +27,7 @@ class HubFile:
         file: path in the repository.
         checksum: "sha256:<hex>", or "git-blob:<hex>" (the id under which the commit's tree lists the file);
             None where no published checksum is known, and then the pinned commit alone fixes the content.
+        kind: of a Hugging Face repository.
     """
 
     host: Literal["huggingface", "github"]
@@ -34,6 +35,7 @@ class HubFile:
     revision: str
     file: str
     checksum: str | None
+    kind: Literal["dataset", "model"] = "dataset"
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,27 @@ def fetch(hub_file: HubFile, cache: Path) -> SourceFile:
     return SourceFile(path, _digest(path, "sha256"), hub_file)
 
 
+def files_at(
+    repository: str, revision: str, kind: Literal["dataset", "model"] = "dataset"
+) -> tuple[str, tuple[str, ...]]:
+    """The commit that a commit, tag or branch of a Hugging Face repository stands for, and the files at it.
+
+    Raises:
+        StepladderError: when the hub cannot be reached, or has no such repository or revision.
+    """
+    from huggingface_hub import HfApi
+
+    # The client's network errors have no base class of their own, so every failure in it counts as one.
+    try:
+        found = HfApi().repo_info(repository, revision=revision, repo_type=kind)
+    except Exception as error:
+        raise StepladderError(
+            f"{repository} at {revision} on the Hugging Face hub: {_one_line(error)}; "
+            "check the network, or use local files"
+        ) from error
+    return found.sha, tuple(sorted(each.rfilename for each in found.siblings or []))
+
+
 def _from_github(hub_file: HubFile, target: Path) -> None:
     address = f"{GITHUB}/{hub_file.repository}/raw/{hub_file.revision}/{hub_file.file}"
     try:
@@ -87,7 +110,7 @@ def _from_github(hub_file: HubFile, target: Path) -> None:
 def _from_hugging_face(hub_file: HubFile, target: Path) -> None:
     from huggingface_hub import HfApi, hf_hub_download
 
-    repository = {"repo_id": hub_file.repository, "repo_type": "dataset"}
+    repository = {"repo_id": hub_file.repository, "repo_type": hub_file.kind}
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         # The client's network errors have no base class of their own, so every failure in it counts as one.
         try:

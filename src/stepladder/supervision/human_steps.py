@@ -5,12 +5,20 @@ Source: the public step labels that PSPO (arXiv 2411.11681) and its predecessor 
 marker, and the step.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from stepladder.records import Counts
-from stepladder.supervision.solutions import LabelledSolution, problem_id, read_rows, refuse_nothing
+from stepladder.supervision.solutions import (
+    LabelledSolution,
+    Neutral,
+    labels_of_ratings,
+    problem_id,
+    read_rows,
+    refuse_nothing,
+)
 
 MARKER = "</s><s>"
 RATINGS = {"-1": -1, "0": 0, "1": 1}
@@ -61,14 +69,31 @@ def read_human_steps(path: Path, counts: Counts) -> list[JudgedStep]:
     return judged
 
 
-def judged_steps(solution: LabelledSolution) -> list[JudgedStep]:
-    """The steps of a labelled solution as a model of pairs reads them: 0.5 is neutral, above correct, below wrong."""
-    group = problem_id(solution.problem)
-    before = (None, *solution.steps)
-    return [
-        JudgedStep(previous, step, (soft > 0.5) - (soft < 0.5), group)
-        for previous, step, soft in zip(before, solution.steps, solution.soft, strict=False)
-    ]
+def read_human_chains(path: Path, neutral: Neutral, counts: Counts) -> Iterator[LabelledSolution]:
+    """The chains of a file as solutions without a question; see ``read_human_steps``.
+
+    A chain that begins in the middle has the step before it as its first one, without a label.
+    """
+    for chain in _chains(read_human_steps(path, counts)):
+        yield _solution(chain, neutral)
+
+
+def _chains(judged: Sequence[JudgedStep]) -> list[list[JudgedStep]]:
+    chains: list[list[JudgedStep]] = []
+    for step in judged:
+        if step.previous is not None and chains and chains[-1][-1].step == step.previous:
+            chains[-1].append(step)
+        else:
+            chains.append([step])
+    return chains
+
+
+def _solution(chain: Sequence[JudgedStep], neutral: Neutral) -> LabelledSolution:
+    labels, trials = labels_of_ratings(neutral)
+    steps, soft = [step.step for step in chain], [labels[step.rating] for step in chain]
+    if chain[0].previous is not None:
+        steps, soft = [chain[0].previous, *steps], [None, *soft]
+    return LabelledSolution("", tuple(steps), tuple(soft), trials, finished=True)
 
 
 def _parse(record: Any) -> tuple[str | None, str, int] | str:

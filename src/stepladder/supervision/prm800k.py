@@ -10,9 +10,8 @@ from typing import Any, Literal
 
 from stepladder.questions.hub import HubFile, SourceFile, fetch
 from stepladder.records import Counts
-from stepladder.supervision.solutions import LabelledSolution, read_rows, refuse_nothing
+from stepladder.supervision.solutions import LabelledSolution, Neutral, labels_of_ratings, read_rows, refuse_nothing
 
-Neutral = Literal["correct", "wrong", "half"]
 Part = Literal["phase1_train", "phase1_test", "phase2_train", "phase2_test"]
 
 REPOSITORY = ("github", "openai/prm800k", "7ecc794703b2877f63226f2477a49b34f9b25163")
@@ -28,8 +27,7 @@ def read_prm800k(path: Path, neutral: Neutral, counts: Counts) -> Iterator[Label
     ("option without a rating", "flagged option").
 
     Args:
-        neutral: a neutral step's label: "correct" (as the paper and Qwen's models have it), "wrong" (as TRL has
-            it), or "half", which keeps it as a third class.
+        neutral: what a neutral step counts as; see ``labels_of_ratings``.
 
     Raises:
         StepladderError: when the file cannot be read or no record of it is of this format.
@@ -74,8 +72,7 @@ def _solutions(record: Any, neutral: Neutral, counts: Counts) -> Iterator[Labell
     if reason == "bad_problem":
         counts.drop("bad problem")
         return
-    soft = {-1: 0.0, 0: {"correct": 1.0, "wrong": 0.0, "half": 0.5}[neutral], 1: 1.0}
-    trials = 2 if neutral == "half" else 1
+    soft, trials = labels_of_ratings(neutral)
     path: list[tuple[str, float]] = []
 
     def solution(taken: Sequence[tuple[str, float]]) -> LabelledSolution:

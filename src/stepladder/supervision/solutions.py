@@ -4,19 +4,18 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import accumulate, islice
+from heapq import heappush, heappushpop
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import numpy as np
 import pyarrow.parquet as pq
-from transformers import PreTrainedTokenizerFast
 
 from stepladder.errors import StepladderError
 from stepladder.reasoning.states import state_key
-from stepladder.reasoning.tokens import encode_prompt
 from stepladder.records import Counts
+from stepladder.study.canonical import derive_seed
 
+Neutral = Literal["correct", "wrong", "half"]
 BETWEEN_STEPS = "\n"
 
 
@@ -25,24 +24,54 @@ class LabelledSolution:
     """One solution, or the beginning of one, with a label for every step.
 
     Attributes:
-        problem: the text of the question; solutions are split into parts by it.
+        problem: the text of the question; empty where the source has none.
         steps: the text of every step, without the newline that ends it.
-        soft: the label of every step in [0, 1]; 0.5 is a neutral step where a person could say so.
+        soft: the label of every step in [0, 1]; 0.5 is a neutral step where a person could say so; None where
+            nobody has said anything of a step.
         trials: of how many trials the labels are means: 1 for right or wrong, 2 where 0.5 is a label of its
             own, 0 where only the mean is known.
         finished: whether the last step ends the solution.
+        right: whether its final answer is right, where the source tells it apart from the steps.
     """
 
     problem: str
     steps: tuple[str, ...]
-    soft: tuple[float, ...]
+    soft: tuple[float | None, ...]
     trials: int
     finished: bool
+    right: bool | None = None
+
+    @property
+    def question_id(self) -> str:
+        """What splits are made by: the problem, or the first step, which restates it, where there is none."""
+        return problem_id(self.problem or self.steps[0])
+
+    @property
+    def correct(self) -> bool:
+        """Whether it ends in the right answer, by what the source says of that or else of its last step."""
+        if self.right is not None:
+            return self.right
+        return self.finished and self.soft[-1] is not None and self.soft[-1] >= 0.5
+
+    @property
+    def text(self) -> str:
+        """All of its steps, a line each."""
+        return BETWEEN_STEPS.join(self.steps)
 
 
 def problem_id(problem: str) -> str:
     """16 hex digits, equal for problems that differ in blanks and case only: the key by which splits are made."""
     return hashlib.blake2b(" ".join(problem.split()).casefold().encode(), digest_size=8).hexdigest()
+
+
+def labels_of_ratings(neutral: Neutral) -> tuple[dict[int, float], int]:
+    """The label of each rating, -1, 0 and 1, and of how many trials these labels are means.
+
+    Args:
+        neutral: "correct" (as PRM800K's paper and Qwen's models have it), "wrong" (as TRL has it), or "half", which
+            keeps it as a third class.
+    """
+    return {-1: 0.0, 0: {"correct": 1.0, "wrong": 0.0, "half": 0.5}[neutral], 1: 1.0}, 2 if neutral == "half" else 1
 
 
 def read_rows(path: Path) -> Iterator[tuple[int, Any]]:
@@ -104,79 +133,61 @@ def refuse_nothing(path: Path, kept: int, reasons: Counts) -> None:
         raise StepladderError(f"{path}: holds no labelled solution: {said}; is it a file of this label source?")
 
 
-def as_records(
-    solutions: Iterable[LabelledSolution],
-    tokenizer: PreTrainedTokenizerFast,
-    prompt: Callable[[str], str],
-    dataset: str,
-    longest: int,
-    counts: Counts,
-) -> Iterator[tuple[dict[str, Any], list[dict[str, Any]]]]:
-    """The row of ``records.TRAJECTORIES`` of each solution, and its rows of ``records.LABELS``.
+def by_problem(
+    solutions: Iterable[LabelledSolution], limit: int | None
+) -> tuple[dict[str, list[LabelledSolution]], int]:
+    """The solutions of every problem in their order, by question id, and how many a limit has left out.
+
+    A solution's place among those of its problem is its sample number, in trajectories and labels alike, whatever
+    is left out of either.
 
     Args:
-        prompt: the prompt of a problem, the same that a policy is given.
-        dataset: what the rows say where they come from.
-        longest: most tokens of prompt and solution together; longer ones are left out and counted, never cut.
-
-    Samples of a question count from 0 in the order given. A step ends with the newline behind it, as it does
-    where a policy writes it; a finished solution ends with the end-of-sequence token. Where only means are known
-    the numbers of rollouts and successes are 0; no tokens were generated for any label.
+        limit: at most this many problems, those with the least hashes.
     """
-    samples: dict[str, int] = {}
+    kept: dict[str, list[LabelledSolution]] = {}
+    greatest: list[tuple[int, str]] = []  # of the hashes kept, negated
+    left_out = 0
     for solution in solutions:
-        prompt_ids = encode_prompt(tokenizer, prompt(solution.problem))
-        token_ids, step_ends = _encoded(solution, tokenizer)
-        if len(prompt_ids) + len(token_ids) > longest:
-            counts.drop(f"longer than {longest} tokens")
-            continue
-        if any(end == before for end, before in zip(step_ends, [0, *step_ends], strict=False)):
-            counts.drop("step without a token of its own")
-            continue
-        question = problem_id(solution.problem)
-        sample = samples.setdefault(question, 0)
-        samples[question] += 1
-        last = len(step_ends) - 1
-        right = solution.finished and solution.soft[-1] >= 0.5
-        key = {"question_id": question, "sample": sample}
-        trajectory = key | {
-            "dataset": dataset,
-            "prompt_ids": prompt_ids,
-            "token_ids": token_ids,
-            "logprobs": [],
-            "finish_reason": "stop" if solution.finished else "length",
-            "text": BETWEEN_STEPS.join(solution.steps),
-            "step_ends": step_ends,
-            "correct": right,
-            "correct_flexible": right,
-            "answer": None,
-            "answer_flexible": None,
+        question = solution.question_id
+        if question not in kept:
+            entry = (-derive_seed("limit", question), question)
+            if limit is None or len(kept) < limit:
+                heappush(greatest, entry)
+            elif (gone := heappushpop(greatest, entry)) != entry:
+                left_out += len(kept.pop(gone[1]))
+            else:
+                left_out += 1
+                continue
+            kept[question] = []
+        kept[question].append(solution)
+    return kept, left_out
+
+
+def label_rows(solution: LabelledSolution, trajectory: dict[str, Any]) -> list[dict[str, Any]]:
+    """Rows of ``records.LABELS`` for the steps that have a label.
+
+    Where only means are known the numbers of rollouts and successes are 0; no tokens were generated for any label.
+
+    Args:
+        trajectory: the solution as a row of ``records.TRAJECTORIES``.
+    """
+    last = len(solution.steps) - 1
+    return [
+        {
+            "question_id": trajectory["question_id"],
+            "sample": trajectory["sample"],
+            "step": step,
+            "state": state_key(trajectory["prompt_ids"], trajectory["token_ids"][:end]),
+            "finished": solution.finished and step == last,
+            "rollouts": solution.trials,
+            "successes": round(soft * solution.trials),
+            "soft": soft,
+            "hard": soft > 0,
+            "tokens": 0,
         }
-        labels = [
-            key
-            | {
-                "step": step,
-                "state": state_key(prompt_ids, token_ids[:end]),
-                "finished": solution.finished and step == last,
-                "rollouts": solution.trials,
-                "successes": round(soft * solution.trials),
-                "soft": soft,
-                "hard": soft > 0,
-                "tokens": 0,
-            }
-            for step, (end, soft) in enumerate(zip(step_ends, solution.soft, strict=True))
-        ]
-        yield trajectory, labels
-
-
-def _encoded(solution: LabelledSolution, tokenizer: PreTrainedTokenizerFast) -> tuple[list[int], list[int]]:
-    """Token ids, and how many of them end at or across the start of the next step."""
-    text = BETWEEN_STEPS.join(solution.steps)
-    encoding = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
-    starts = [start for start, _ in encoding["offset_mapping"]]
-    opens = islice(accumulate(len(step) + len(BETWEEN_STEPS) for step in solution.steps), len(solution.steps) - 1)
-    ids = [*encoding["input_ids"], *([tokenizer.eos_token_id] if solution.finished else [])]
-    return ids, [*np.searchsorted(starts, list(opens), "left").tolist(), len(ids)]
+        for step, (end, soft) in enumerate(zip(trajectory["step_ends"], solution.soft, strict=True))
+        if soft is not None
+    ]
 
 
 def _parsed(text: str, where: str) -> Any:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stepladder.errors import StepladderError
-from stepladder.questions.hub import HubFile, SourceFile, fetch
+from stepladder.questions.hub import HubFile, SourceFile, fetch, files_at
 from stepladder.records import Counts
 from stepladder.supervision.solutions import LabelledSolution, counted
 
@@ -38,21 +38,12 @@ def fetch_stepwise(repository: str, revision: str, split: str, cache: Path) -> l
     Raises:
         StepladderError: when they cannot be had, or when there is no such split.
     """
-    from huggingface_hub import HfApi
-
-    # The client's network errors have no base class of their own, so every failure in it counts as one.
-    try:
-        found = HfApi().dataset_info(repository, revision=revision)
-    except Exception as error:
-        said = " ".join(str(error).split())
-        raise StepladderError(
-            f"{repository} at {revision} on the Hugging Face hub: {said}; check the network, or use local files"
-        ) from error
+    commit, files = files_at(repository, revision)
     wanted = re.compile(rf"data/{re.escape(split)}-\d+-of-\d+\.parquet")
-    names = sorted(each.rfilename for each in found.siblings or [] if wanted.fullmatch(each.rfilename))
+    names = [file for file in files if wanted.fullmatch(file)]
     if not names:
         raise StepladderError(f"{repository} at {revision} has no file data/{split}-*.parquet; name another split")
-    return [fetch(HubFile("huggingface", repository, found.sha, name, None), cache) for name in names]
+    return [fetch(HubFile("huggingface", repository, commit, name, None), cache) for name in names]
 
 
 def parse(row: Any) -> LabelledSolution | str:
