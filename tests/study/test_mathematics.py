@@ -52,3 +52,4 @@ def test_real_mathematics_goes_through_every_stage(real_data, tmp_path):
         table = {(row["row"], row["column"]): float(row["mean"]) for row in csv.DictReader(file)}
     for dataset, measured in said.items():
         assert table["SFT", dataset] == 100 * measured["accuracy"]
+    assert table["SFT", "gsm_plus unanswerable"] == 100 * said["gsm_plus"]["unanswerable"]["accuracy"]

@@ -3,7 +3,7 @@
 import pytest
 
 from stepladder.questions.grading import extract_answer
-from stepladder.questions.judging import Judgement, are_right, gold_answer, judge
+from stepladder.questions.judging import Judgement, are_right, gold_answer, judge, right_as_published
 from stepladder.questions.question import Question
 
 CHOICE = Question("qqa", {"question": "Which?"}, ("a", "b"), 1)
@@ -55,3 +55,18 @@ def test_the_gold_answer_is_named_as_answers_are(question, gold):
     closing = f"#### {question.answer + 1}" if question.options else f"#### {question.answer}"
     assert judge([closing], question)[0] == Judgement(gold, True, gold, True)
     assert judge([], question) == []
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "ours", "published"),
+    [
+        (CHOICE, "the answer is option 2. There are 35 left\n#### 2", True, False),
+        (FREE, "#### 1200", True, False),
+        (NONE, "#### None", True, False),
+        (Question("gsm_plus", {"question": "How many?"}, (), "5"), "#### -5", False, True),
+        (Question("math500", {"question": "What?"}, (), "50"), "\\boxed{0.5}", False, True),
+        (ALGEBRA, "\\boxed{\\sqrt{8}}", True, True),
+    ],
+)
+def test_every_set_has_the_rule_of_its_released_code(question, text, ours, published):
+    assert (are_right([text], question)[0], right_as_published(text, question)) == (ours, published)

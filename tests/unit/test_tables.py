@@ -217,3 +217,27 @@ def test_faults_in_reported_tables_name_the_line(tmp_path, text, said):
     path.write_text(text)
     with pytest.raises(StepladderError, match=said):
         read_reported(path)
+
+
+def test_questions_without_an_answer_have_a_column_of_their_own(tmp_path):
+    golds = {"gsm8k/a": "5", "gsm_plus/b": "7", "gsm_plus/c": "unanswerable", "gsm_plus/d": "unanswerable"}
+    letters = zip(golds, "RWRW", strict=True)
+    rows = [answer_row(key, "greedy", 0, letter, {}) | {"gold": golds[key]} for key, letter in letters]
+    path = write_evaluation(tmp_path, "sft", 0, dict.fromkeys(golds, "R"))
+    write_records(rows, ANSWERS, path)
+    spec = AnswersTable(
+        kind="answers", title="t", baseline="SFT", rows=(AnswersRow(label="SFT", evaluation="sft"),), resamples=10
+    )
+    table = make_table(spec, read_evaluated([path]), {}, seed=0)
+    found = {column: cell.mean for column, cell in cells(table, "SFT").items()}
+    assert found["gsm8k"] == 100 and found["average"] == pytest.approx((100 + 100 / 3) / 2)
+    parts = {"gsm_plus": 100 / 3, "gsm_plus answerable": 0, "gsm_plus unanswerable": 50}
+    assert {column: found[column] for column in parts} == pytest.approx(parts)
+    assert table.questions == {
+        "gsm8k": 1, "gsm_plus": 3, "gsm_plus answerable": 1, "gsm_plus unanswerable": 2,
+        "average": 4, "flexible": 4, "unparsable": 4,
+    }  # fmt: skip
+    layout = lay_out(table)
+    assert layout.header[1:5] == ["GSM8K", "GSM-Plus", "answerable", "unanswerable"]
+    assert layout.rows[0][1:5] == ["100.0", "33.3", "0.0", "50.0"]
+    assert "GSM-Plus 3, answerable 1, unanswerable 2" in layout.notes[0]

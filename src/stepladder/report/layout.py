@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from stepladder.report.tables import AVERAGE, FLEXIBLE, UNPARSABLE, Cell, Line, ResultTable
+from stepladder.report.tables import AVERAGE, FLEXIBLE, PARTS, UNPARSABLE, Cell, Line, ResultTable
 
 DISPLAY_NAMES = {
     "awpnli": "AWPNLI",
@@ -31,21 +31,30 @@ class Layout:
 
 def lay_out(table: ResultTable) -> Layout:
     """Means by data set; mean and interval of the average; the average's paired difference to the baseline."""
-    names = [DISPLAY_NAMES[dataset] for dataset in table.sets]
+    columns = _columns(table)
     return Layout(
         title=table.title,
-        header=["method", *names, "average", f"vs {table.baseline}", FLEXIBLE, UNPARSABLE],
-        rows=[_words(line, table) for line in table.lines],
+        header=["method", *columns.values(), "average", f"vs {table.baseline}", FLEXIBLE, UNPARSABLE],
+        rows=[_words(line, list(columns)) for line in table.lines],
         reported=[line.reported for line in table.lines],
         notes=_notes(table),
     )
 
 
-def _words(line: Line, table: ResultTable) -> list[str]:
+def _columns(table: ResultTable) -> dict[str, str]:
+    """The columns of accuracies and their headings; the parts of a set stand behind it."""
+    headings = {}
+    for dataset in table.sets:
+        headings[dataset] = DISPLAY_NAMES[dataset]
+        headings |= {f"{dataset} {part}": part for part in PARTS if f"{dataset} {part}" in table.questions}
+    return headings
+
+
+def _words(line: Line, columns: list[str]) -> list[str]:
     average = line.cells.get(AVERAGE)
     return [
         line.label,
-        *(_mean(line.cells.get(dataset)) for dataset in table.sets),
+        *(_mean(line.cells.get(column)) for column in columns),
         _mean(average) if average is None or average.low is None else _interval(average),
         _difference(average),
         _mean(line.cells.get(FLEXIBLE)),
@@ -73,11 +82,14 @@ def _signed(value: float) -> str:
 
 
 def _notes(table: ResultTable) -> list[str]:
-    sizes = {table.questions[dataset] for dataset in table.sets}
+    headings = _columns(table)
+    sizes = {table.questions[column] for column in headings}
     if len(sizes) == 1:
         questions = f"{sizes.pop()} questions in each set"
     else:
-        questions = "questions: " + ", ".join(f"{DISPLAY_NAMES[d]} {table.questions[d]}" for d in table.sets)
+        questions = "questions: " + ", ".join(
+            f"{heading} {table.questions[column]}" for column, heading in headings.items()
+        )
     seeds = "1 seed" if table.seeds == 1 else f"mean over {table.seeds} seeds"
     notes = [
         f"Accuracy in %; {seeds}; {questions}; average: unweighted mean of the sets. In brackets: 95 % interval,"

@@ -5,12 +5,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from stepladder.evaluation.statistics import bootstrap_mean, paired_difference
+from stepladder.questions.mathematics.forms import UNANSWERABLE
 from stepladder.report.answers import Evaluated
 from stepladder.report.reported import Reported, find_reported
 from stepladder.report.scores import row_scores, row_unparsable
 from stepladder.study.specs.tables import AnswersRow, AnswersTable
 
 AVERAGE, FLEXIBLE, UNPARSABLE = "average", "flexible", "unparsable"
+PARTS = ("answerable", "unanswerable")
+"""Columns of a set beside its own, where some of its questions have no answer."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,10 @@ class Line:
 
 @dataclass(frozen=True)
 class ResultTable:
-    """What a table says, before any format. ``questions``: how many each column's accuracy is over."""
+    """What a table says, before any format. ``questions``: how many each column's accuracy is over.
+
+    ``sets`` are the data sets. A column has a set's name, or that of its part: "gsm_plus unanswerable".
+    """
 
     title: str
     baseline: str
@@ -55,12 +61,13 @@ class Estimator:
 
     def __init__(self, evaluated: Evaluated, resamples: int, seed: int):
         self.datasets = np.array(evaluated.datasets)
+        self.columns = _columns(evaluated)
         self.resamples = resamples
         self.seed = seed
 
-    def of_set(self, scores: np.ndarray, baseline: np.ndarray | None, dataset: str) -> Cell:
-        """Accuracy on one data set. ``scores``, ``baseline``: (seeds, all questions) in [0, 1]."""
-        chosen = self.datasets == dataset
+    def of_column(self, scores: np.ndarray, baseline: np.ndarray | None, column: str) -> Cell:
+        """Accuracy on one data set or part. ``scores``, ``baseline``: (seeds, all questions) in [0, 1]."""
+        chosen = self.columns[column]
         return self._cell(scores[:, chosen], None if baseline is None else baseline[:, chosen], None)
 
     def average(self, scores: np.ndarray, baseline: np.ndarray | None = None) -> Cell:
@@ -97,18 +104,31 @@ def make_table(spec: AnswersTable, evaluated: Evaluated, reported: dict[str, Rep
         lines.append(_measured(row, evaluated, estimator, against))
         if row.reported is not None:
             lines.append(_published(find_reported(reported, row.reported), evaluated.sets))
-    counts = {dataset: evaluated.datasets.count(dataset) for dataset in evaluated.sets}
+    counts = {column: int(chosen.sum()) for column, chosen in estimator.columns.items()}
     total = dict.fromkeys((AVERAGE, FLEXIBLE, UNPARSABLE), len(evaluated.questions))
     return ResultTable(spec.title, spec.baseline, evaluated.sets, len(evaluated.seeds), counts | total, tuple(lines))
 
 
 def _measured(row: AnswersRow, evaluated: Evaluated, estimator: Estimator, baseline: np.ndarray | None) -> Line:
     scores = row_scores(row, evaluated)
-    cells = {dataset: estimator.of_set(scores, baseline, dataset) for dataset in evaluated.sets}
+    cells = {column: estimator.of_column(scores, baseline, column) for column in estimator.columns}
     cells[AVERAGE] = estimator.average(scores, baseline)
     cells[FLEXIBLE] = estimator.average(row_scores(row, evaluated, "flexible"))
     cells[UNPARSABLE] = estimator.average(row_unparsable(row, evaluated))
     return Line(row.label, f"evaluations.{row.evaluation}", False, cells)
+
+
+def _columns(evaluated: Evaluated) -> dict[str, np.ndarray]:
+    """Which questions each column is over: those of a set, and, where some have no answer, these and the others."""
+    datasets = np.array(evaluated.datasets)
+    unanswerable = np.array([gold == UNANSWERABLE for gold in evaluated.golds])
+    columns = {}
+    for dataset in evaluated.sets:
+        columns[dataset] = datasets == dataset
+        parts = (columns[dataset] & ~unanswerable, columns[dataset] & unanswerable)
+        if all(part.any() for part in parts):
+            columns |= {f"{dataset} {name}": part for name, part in zip(PARTS, parts, strict=True)}
+    return columns
 
 
 def _published(row: Reported, sets: tuple[str, ...]) -> Line:
