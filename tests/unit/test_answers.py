@@ -37,11 +37,11 @@ def test_without_prms_there_are_no_scores():
     assert row["prm_scores"] == {}
 
 
-def answer(dataset, gold, given, decoding="greedy", flexible=None, steps=2, text=""):
+def answer(dataset, gold, given, decoding="greedy", flexible=None, steps=2, text="", question=None):
     return {
-        "question_id": f"{dataset}/{gold}", "dataset": dataset, "gold": gold, "answer": given, "correct": given == gold,
-        "correct_flexible": (given if flexible is None else flexible) == gold, "decoding": decoding, "steps": steps,
-        "tokens": 10 * steps, "text": text,
+        "question_id": question or f"{dataset}/{gold}/{given}/{steps}", "dataset": dataset, "decoding": decoding,
+        "gold": gold, "answer": given, "correct": given == gold, "steps": steps, "tokens": 10 * steps, "text": text,
+        "correct_flexible": (given if flexible is None else flexible) == gold,
     }  # fmt: skip
 
 
@@ -79,6 +79,16 @@ def test_the_summary_is_of_greedy_answers_by_data_set_and_unweighted_in_all():
     assert said["sets"]["qqa"]["questions"] == 1 and said["sets"]["qqa"]["accuracy"] == 1.0
     assert said["average"]["accuracy"] == 0.75 and said["average"]["unparsable"] == 0.125
     assert not math.isnan(said["average"]["steps"])
+
+
+def test_without_greedy_answers_the_samples_are_described():
+    rows = [answer("gsm8k", "7", given, decoding="sampled", question="q") for given in ("7", "8", None, "7")]
+    said = summary(rows, questions_of(rows, free))
+    assert (said["sets"]["gsm8k"]["questions"], said["average"]["accuracy"], said["average"]["unparsable"]) == (
+        1,
+        0.5,
+        0.25,
+    )
 
 
 def test_unanswerable_questions_are_counted_apart_and_options_only_where_there_are_any():

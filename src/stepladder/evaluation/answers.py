@@ -44,7 +44,7 @@ def answer_rows(
 
 
 def summary(rows: Sequence[dict[str, Any]], questions: Mapping[str, Question]) -> dict[str, Any]:
-    """What greedy answers are like, by data set and in all.
+    """What greedy answers are like, by data set and in all; where there are none, what the samples are like.
 
     Accuracy (both rules, and that of released code), unparsable rate, steps and tokens. Of a set with options: accuracy
     by label, and how often each option was given. Where questions cannot be answered: these and the others apart.
@@ -52,8 +52,8 @@ def summary(rows: Sequence[dict[str, Any]], questions: Mapping[str, Question]) -
     Args:
         questions: by question id.
     """
-    greedy = [row for row in rows if row["decoding"] == "greedy"]
-    sets = {dataset: [row for row in greedy if row["dataset"] == dataset] for dataset in _datasets(greedy)}
+    described = [row for row in rows if row["decoding"] == "greedy"] or rows
+    sets = {dataset: [row for row in described if row["dataset"] == dataset] for dataset in _datasets(described)}
     per_set = {dataset: _describe(members, questions) for dataset, members in sets.items()}
     names = ("accuracy", "accuracy_flexible", "unparsable", "steps", "tokens")
     return {"average": {name: fmean(each[name] for each in per_set.values()) for name in names}, "sets": per_set}
@@ -86,7 +86,7 @@ def _describe(rows: Sequence[dict[str, Any]], questions: Mapping[str, Question])
 
 def _accuracies(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {
-        "questions": len(rows),
+        "questions": len({row["question_id"] for row in rows}),
         "accuracy": fmean(row["correct"] for row in rows),
         "accuracy_flexible": fmean(row["correct_flexible"] for row in rows),
     }
