@@ -131,7 +131,7 @@ ANSWERS = _schema(
         "finish_reason": pa.string(),
         "text": pa.string(),
         # prm -> accumulation -> score of the whole answer
-        "prm_scores": pa.map_(pa.string(), pa.map_(pa.string(), pa.float32())),
+        "prm_scores": pa.map_(pa.string(), pa.map_(pa.string(), pa.float64())),
     },
     {"answer": pa.string(), "answer_flexible": pa.string()},
 )

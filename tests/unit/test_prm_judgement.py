@@ -10,6 +10,7 @@ from stepladder.evaluation.best_of_n import best_of_n, pass_at_k, vote_accuracy
 from stepladder.evaluation.calibration import profile
 from stepladder.evaluation.prm import judge_scores, plain
 from stepladder.evaluation.reference_prms import reference_answer_scores, reference_step_scores
+from stepladder.evaluation.votes import log_odds, vote_weights
 
 
 def labelled(count: int, seed: int = 0) -> list[dict]:
@@ -67,10 +68,9 @@ def test_answers_of_both_between_which_every_prm_lies(correct):
         draws = [best_of_n(generator.random(len(correct)), correct, n) for _ in range(400)]
         assert max(draws) <= ceiling + 1e-12
         assert np.mean(draws) == pytest.approx(floor, abs=0.1)
-    assert (
-        vote_accuracy(["a", "b", "b"], [1, 0, 0], [each + 1 for each in reference_answer_scores("random", [1, 0, 0])])
-        == 0
-    )
+    alike = reference_answer_scores("random", [1, 0, 0])
+    for how in ("sigmoid", "softmax", "rank"):
+        assert vote_accuracy(["a", "b", "b"], [1, 0, 0], vote_weights(log_odds(alike), how, 0.1)) == 0
 
 
 def test_margins_gaps_and_profiles_by_hand():

@@ -15,10 +15,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from snakemake.utils import QuotedFormatter
 
+from stepladder.report.cells import AVERAGE, Cell, Line
 from stepladder.report.figures import draw_bars
 from stepladder.report.layout import Layout
 from stepladder.report.render import render_html, render_latex, render_markdown
-from stepladder.report.tables import AVERAGE, Cell, Line, ResultTable
+from stepladder.report.tables import ResultTable
 from stepladder.study.canonical import canonical_json
 from stepladder.study.faults import StudyFaults
 from stepladder.study.graph import Study, build
@@ -144,8 +145,8 @@ def test_labels_and_titles_are_only_text_in_every_form_of_a_table(label, title):
 @pytest.mark.parametrize("text", ["$\\frac{$", "$x", "a_b^c", "50 % & more"])
 def test_a_figure_prints_a_label_as_it_is(tmp_path, text):
     cell = Cell(mean=50.0, low=40.0, high=60.0)
-    line = Line(label=text, source="evaluations.base", cells={AVERAGE: cell}, reported=False)
-    table = ResultTable(title=text, baseline=text, sets=["qqa"], questions={"qqa": 3}, seeds=1, lines=[line])
+    line = Line(label=text, source="evaluations.base", cells={AVERAGE: cell}, reported=False, questions={"qqa": 3})
+    table = ResultTable(title=text, baseline=text, sets=("qqa",), seeds=1, lines=(line,))
     draw_bars(table, tmp_path / "bars.png")
     assert (tmp_path / "bars.png").stat().st_size > 0
 

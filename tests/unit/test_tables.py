@@ -1,8 +1,11 @@
 """Tables against numbers worked out by hand."""
 
+import csv
+import io
 import itertools
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,10 +14,11 @@ from synthetic_answers import DPO_GREEDY, ROWS, SFT_GREEDY, STRICT, TABLE, answe
 from stepladder.errors import StepladderError
 from stepladder.evaluation.best_of_n import vote_accuracy
 from stepladder.records import ANSWERS, read_records, write_records
-from stepladder.report.answers import Answered, read_evaluated
+from stepladder.report.answers import Evaluated, lay_in_grids, read_evaluated
 from stepladder.report.layout import lay_out
+from stepladder.report.render import render_csv
 from stepladder.report.reported import read_reported
-from stepladder.report.scores import question_score
+from stepladder.report.scores import row_scores
 from stepladder.report.tables import make_table
 from stepladder.study.fields import WORLD_SETS
 from stepladder.study.specs.tables import AnswersRow, AnswersTable
@@ -93,6 +97,36 @@ def test_differences_are_paired_by_question_and_seed(table):
     assert cells(table, "SFT")["average"].difference is None
 
 
+def test_rows_that_differ_in_their_prm_only_are_tested_in_pairs(tmp_path):
+    """One PRM knows nearly all, two know nothing; the same choice among fewer samples is another group."""
+    questions = [f"qqa/{i:02}" for i in range(60)]
+    rows = []
+    for place, question in enumerate(questions):
+        for sample, letter in enumerate("RWWW"):
+            good = 1.0 if (letter == "R") == (place % 6 > 0) else 0.0
+            rows.append(answer_row(question, "sampled", sample, letter, {"good": good, "bad": 0.5, "poor": 0.5}))
+    path = write_evaluation(tmp_path, "e", 0, {}, {question: "R" for question in questions})
+    write_records(rows, ANSWERS, path)
+    named = {"good": ("good", 4), "bad": ("bad", 4), "poor": ("poor", 4), "two": ("good", 2)}
+    spec = AnswersTable(
+        kind="answers", title="t", baseline="bad", resamples=200,
+        rows=tuple(
+            AnswersRow(label=label, evaluation="e", answer="best_of_n", n=n, prm=prm)
+            for label, (prm, n) in named.items()
+        ),
+    )  # fmt: skip
+    table = make_table(spec, read_evaluated([path]), {}, seed=0)
+    assert [(test.row, test.other) for test in table.tests] == [("good", "bad"), ("good", "poor"), ("bad", "poor")]
+    first, _, same = table.tests
+    assert first.estimate == pytest.approx(100 * (50 / 60 - 0.25)) and first.low < first.estimate < first.high
+    # Two of three tests have the least p-value that 200 resamples can show; Holm takes it three times.
+    assert first.p_value == pytest.approx(3 * 2 / 201) and (same.estimate, same.p_value) == (0, 1)
+    differs = {line.label: line.differs_from for line in table.lines}
+    assert differs == {"good": ("bad", "poor"), "bad": ("good",), "poor": ("good",), "two": ()}
+    written = list(csv.DictReader(io.StringIO(render_csv(table.lines, table.seeds))))
+    assert {row["differs_from"] for row in written if row["row"] == "good"} == {"", "bad; poor"}
+
+
 def test_intervals_hold_the_mean_and_shrink_with_more_questions(tmp_path):
     widths = []
     for questions in (10, 160):
@@ -127,15 +161,49 @@ def test_reported_main_table_of_pspo_is_whole(reported):
     assert gains == [30.94, 14.16, 20.40, 14.90, 21.42, 6.56]
 
 
+def evaluated_of(rows) -> Evaluated:
+    """The rows of one evaluation "e" of one seed, one question."""
+    answered = lay_in_grids(pa.Table.from_pylist(rows, schema=ANSWERS), ["qqa/a"])
+    return Evaluated(("qqa/a",), ("qqa",), ("2",), (0,), {"e": (answered,)}, len(rows))
+
+
+def score_of(evaluated, **row) -> float:
+    """The first question's score for the first seed."""
+    return row_scores(AnswersRow(**{"label": "x", "evaluation": "e", **row}), evaluated)[0, 0]
+
+
 def test_weighted_votes_of_fewer_samples_use_disjoint_groups():
     letters = "RRWWW"
-    answered = Answered({}, [answer_row("qqa/a", "sampled", i, x, {"bce": 0.5}) for i, x in enumerate(letters)])
-    weighted = AnswersRow(label="x", evaluation="e", answer="weighted_majority", n=2, prm="bce")
+    evaluated = evaluated_of([answer_row("qqa/a", "sampled", i, x, {"bce": 0.5}) for i, x in enumerate(letters)])
     # RR is right, WW is wrong, the fifth sample has no partner.
-    assert question_score(weighted, answered) == 0.5
+    assert score_of(evaluated, answer="weighted_majority", n=2, prm="bce") == 0.5
     # Of the ten pairs one is RR, six are a tie.
-    pair = AnswersRow(label="x", evaluation="e", answer="majority", n=2)
-    assert question_score(pair, answered) == pytest.approx(0.4)
+    assert score_of(evaluated, answer="majority", n=2) == pytest.approx(0.4)
+
+
+def test_weights_of_votes_are_those_that_the_row_names():
+    scores = [0.99, 0.6, 0.6, 0.1]
+    evaluated = evaluated_of([answer_row("qqa/a", "sampled", i, "RWWV"[i], {"bce": scores[i]}) for i in range(4)])
+
+    def weighted(**row):
+        return score_of(evaluated, answer="weighted_majority", n=4, prm="bce", **row)
+
+    # sigmoid: .99 against 1.2. softmax of log-odds: odds 99 against 2 * 1.5. rank: 1 against 2 * 0.625.
+    assert (weighted(), weighted(weight="softmax"), weighted(weight="rank")) == (0, 1, 0)
+    # At temperature 1/4 the odds are of the fourth power: nearly 1 against 2 * 0.835; at 8 softmax is nearly a count.
+    assert (weighted(temperature=0.25), weighted(weight="softmax", temperature=8)) == (0, 0)
+
+
+@pytest.mark.parametrize("weight", ["sigmoid", "softmax", "rank"])
+def test_reference_prms_are_the_ceiling_and_the_floor(evaluated, weight):
+    for answer, oracle, floor in (("best_of_n", "pass", "mean_sample"), ("weighted_majority", "pass", "majority")):
+        row = AnswersRow(label="x", evaluation="sft", n=4, answer=answer, reference_prm="oracle", weight=weight)
+        if (answer, weight) != ("weighted_majority", "rank"):
+            ceiling = row_scores(row.model_copy(update={"answer": oracle}), evaluated)
+            assert row_scores(row, evaluated) == pytest.approx(ceiling)
+        least = row_scores(row.model_copy(update={"answer": floor}), evaluated)
+        chance = row.model_copy(update={"reference_prm": "random"})
+        assert row_scores(chance, evaluated) == pytest.approx(least)
 
 
 @given(
@@ -144,10 +212,10 @@ def test_weighted_votes_of_fewer_samples_use_disjoint_groups():
 def test_scores_agree_with_enumeration(samples, data):
     n = data.draw(st.integers(1, len(samples)))
     rows = [answer_row("qqa/a", "sampled", i, letter, {"bce": score}) for i, (letter, score) in enumerate(samples)]
-    answered = Answered(answer_row("qqa/a", "greedy", 0, "W", {}), rows)
+    evaluated = evaluated_of(rows)
 
     def score(answer):
-        return question_score(AnswersRow(label="x", evaluation="e", answer=answer, n=n, prm="bce"), answered)
+        return score_of(evaluated, answer=answer, n=n, prm="bce")
 
     subsets = list(itertools.combinations(samples, n))
     best = []
@@ -162,12 +230,30 @@ def test_scores_agree_with_enumeration(samples, data):
     assert score("best_of_n") <= score("pass") + 1e-12
 
 
+def test_questions_with_more_samples_than_others_keep_theirs(tmp_path):
+    samples = {"qqa/a": "RW", "qqa/b": "WWWR", "qqa/c": "R"}
+    scores = {"qqa/a": [0.1, 0.2], "qqa/b": [0.1, 0.2, 0.3, 0.4], "qqa/c": [0.5]}
+    evaluated = read_evaluated([write_evaluation(tmp_path, "given", 0, {}, samples, scores)])
+    assert evaluated.rows == 7 and evaluated.answers["given"][0].greedy is None
+
+    def scored(answer, n=1):
+        row = AnswersRow(label="x", evaluation="given", answer=answer, n=n, prm="bce")
+        return row_scores(row, evaluated)[0].tolist()
+
+    assert scored("mean_sample") == [0.5, 0.25, 1.0] == scored("best_of_n") == scored("majority") == scored("pass")
+    with pytest.raises(StepladderError, match="needs 2 samples, question qqa/c has 1"):
+        scored("best_of_n", 2)
+    with pytest.raises(
+        StepladderError, match=r"'x': evaluations.given has no greedy answers; choose among its samples"
+    ):
+        scored("greedy")
+
+
 def test_the_accumulation_of_the_row_is_the_one_used(evaluated):
     last = AnswersRow(label="x", evaluation="sft", answer="best_of_n", n=4, prm="bce", accumulate="last")
     least = last.model_copy(update={"accumulate": "min"})
-    answered = evaluated.answers["sft"][0][0]
     # By 'last' the wrong sample of awpnli/a is best, by 'min' (turned round in the fixture) a right one.
-    assert (question_score(last, answered), question_score(least, answered)) == (0, 1)
+    assert (row_scores(last, evaluated)[0, 0], row_scores(least, evaluated)[0, 0]) == (0, 1)
 
 
 def test_row_order_in_files_changes_nothing(tmp_path, table, reported):
@@ -184,18 +270,18 @@ def test_faults_are_one_clear_line(tmp_path, evaluated, reported):
         row = AnswersRow(label="SFT", evaluation="sft", reported="PSPO")
         make_table(AnswersTable(kind="answers", title="t", baseline="SFT", rows=(row,)), evaluated, reported, seed=0)
     with pytest.raises(StepladderError, match="needs 8 samples, question awpnli/a has 4"):
-        question_score(AnswersRow(label="x", evaluation="sft", answer="pass", n=8), evaluated.answers["sft"][0][0])
+        row_scores(AnswersRow(label="x", evaluation="sft", answer="pass", n=8), evaluated)
     with pytest.raises(StepladderError, match=r"'x': evaluations.sft holds no 'last' scores of prms.rank"):
         row = AnswersRow(label="x", evaluation="sft", answer="best_of_n", n=2, prm="rank")
-        question_score(row, evaluated.answers["sft"][0][0])
+        row_scores(row, evaluated)
     with pytest.raises(StepladderError, match=r"evaluations.dpo has seeds \[1\], evaluations.sft \[0, 1\]"):
         read_evaluated([paths[0], paths[2], paths[3]])
     other = write_evaluation(tmp_path, "other", 0, {"qqa/z": "R"})
     with pytest.raises(StepladderError, match="answered different questions"):
         read_evaluated([paths[0], other])
-    sampled = [row for row in read_records(paths[0], ANSWERS) if row["decoding"] == "sampled"]
-    write_records(sampled, ANSWERS, paths[0])
-    with pytest.raises(StepladderError, match=r"answers.parquet: every question needs a greedy answer"):
+    rows = read_records(paths[0], ANSWERS)
+    write_records([row for row in rows if row["decoding"] == "sampled" or row["sample"]] + rows[:1], ANSWERS, paths[0])
+    with pytest.raises(StepladderError, match=r"answers.parquet: every question needs a greedy answer, or none"):
         read_evaluated(paths)
     (paths[0].parent / "metrics.json").write_text("{}")
     with pytest.raises(StepladderError, match=r"metrics.json: does not say which node"):

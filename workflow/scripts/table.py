@@ -6,12 +6,13 @@ from stepladder.files import write_text
 from stepladder.job import Job, run
 from stepladder.records import Counts
 from stepladder.report.answers import read_evaluated
+from stepladder.report.cells import AVERAGE
 from stepladder.report.curves import best_of_n_curves
 from stepladder.report.figures import draw_bars, draw_curves
 from stepladder.report.layout import lay_out
-from stepladder.report.render import render_csv, render_html, render_latex, render_markdown
+from stepladder.report.render import texts_of
 from stepladder.report.reported import read_reported
-from stepladder.report.tables import AVERAGE, make_table
+from stepladder.report.tables import make_table
 
 
 def main(job: Job) -> None:
@@ -19,14 +20,7 @@ def main(job: Job) -> None:
     reported = read_reported(job.path("reported")) if job.inputs.get("reported") else {}
     seed = job.derive_seed("bootstrap")
     table = make_table(job.spec, evaluated, reported, seed)
-    layout = lay_out(table)
-    texts = {
-        "table.csv": render_csv(table),
-        "table.md": render_markdown(layout),
-        "table.tex": render_latex(layout),
-        "table.html": render_html(layout),
-    }
-    for name, text in texts.items():
+    for name, text in texts_of(table.lines, table.seeds, lay_out(table)).items():
         write_text(text, job.output / name)
     draw_bars(table, job.output / "bars.png")
     draw_curves(best_of_n_curves(job.spec, evaluated, seed), job.output / "best_of_n.png")
@@ -34,6 +28,7 @@ def main(job: Job) -> None:
     counts.rows_out = sum(len(line.cells) for line in table.lines)
     averages = [{"row": line.label} | asdict(line.cells[AVERAGE]) for line in table.lines if AVERAGE in line.cells]
     metrics = {"seeds": table.seeds, "questions": len(evaluated.questions), "averages": averages}
+    metrics["paired_tests"] = [asdict(test) for test in table.tests]
     job.write_metrics(metrics, counts)
 
 

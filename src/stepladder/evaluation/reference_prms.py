@@ -4,19 +4,21 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from stepladder.study.canonical import derive_seed
 
 ReferencePrm = Literal["oracle", "random"]
 
 
-def reference_answer_scores(prm: ReferencePrm, correct: Sequence[float]) -> list[float]:
-    """Scores of whole answers to one question: their correctness, or all alike.
+def reference_answer_scores(prm: ReferencePrm, correct: ArrayLike) -> np.ndarray:
+    """Scores of whole answers, of the shape of ``correct``: their correctness, or one half for all.
 
     Among answers that score alike best-of-n chooses at random, in exact expectation: so it gives pass@n for the
     oracle and the mean correctness for the other, and the weighted vote of the other is the majority vote.
     """
-    return [float(value) for value in correct] if prm == "oracle" else [0.0] * len(correct)
+    correct = np.asarray(correct, dtype=np.float64)
+    return correct if prm == "oracle" else np.full(correct.shape, 0.5)
 
 
 def reference_step_scores(prm: ReferencePrm, rows: Sequence[dict[str, Any]], seed: int) -> list[list[float]]:

@@ -66,13 +66,13 @@ def vote_weights(scores: ArrayLike, how: Weighting = "sigmoid", temperature: flo
 def log_odds(scores: ArrayLike) -> np.ndarray:
     """(N,) logits of scores in [0, 1], as ``vote_weights`` takes them.
 
-    Scores are kept as float32, in which nothing lies between 1 and 1 - 2^-24 and little below 1e-38: these are
-    what 1 and 0 are read as, so logits lie between -88 and 17.
+    Nothing lies between 1 and 1 - 2^-53 and little below 2e-308: these are what 1 and 0 are read as, so logits lie
+    between -708 and 37.
     """
     numbers = np.asarray(scores, dtype=np.float64)
     if not np.all((numbers >= 0) & (numbers <= 1)):
         raise StepladderError("log-odds are those of scores in [0, 1]")
-    numbers = np.clip(numbers, float(np.finfo(np.float32).tiny), 1 - 2.0**-24)
+    numbers = np.clip(numbers, float(np.finfo(np.float64).tiny), 1 - 2.0**-53)
     return np.log(numbers) - np.log1p(-numbers)
 
 

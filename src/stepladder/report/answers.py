@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from stepladder.errors import StepladderError
 from stepladder.evaluation.votes import expected_majority
@@ -15,7 +16,7 @@ from stepladder.records import ANSWERS, read_json, read_table
 from stepladder.study.fields import DATASETS
 
 Reading = Literal["strict", "flexible"]
-_COLUMNS = [name for name in ANSWERS.names if name not in ("gold", "steps", "tokens", "finish_reason", "text")]
+_COLUMNS = [name for name in ANSWERS.names if name not in ("steps", "tokens", "finish_reason", "text")]
 _KEYS: dict[Reading, tuple[str, str]] = {
     "strict": ("answer", "correct"),
     "flexible": ("answer_flexible", "correct_flexible"),
@@ -65,12 +66,13 @@ class Answered:
 class Evaluated:
     """What several evaluations answered to the same questions, each for the same seeds.
 
-    ``questions`` and ``datasets``: (questions,), ordered by data set, then by id. ``answers``: by evaluation, one for
-    each of ``seeds``. ``rows``: how many answers there are.
+    ``questions``, ``datasets`` and ``golds``: (questions,), ordered by data set, then by id. ``answers``: by
+    evaluation, one for each of ``seeds``. ``rows``: how many answers there are.
     """
 
     questions: tuple[str, ...]
     datasets: tuple[str, ...]
+    golds: tuple[str, ...]
     seeds: tuple[int, ...]
     answers: dict[str, tuple[Answered, ...]]
     rows: int
@@ -89,20 +91,20 @@ def read_evaluated(paths: Iterable[Path]) -> Evaluated:
             questions, or two evaluations ran for different seeds.
     """
     tables: dict[str, dict[int, pa.Table]] = {}
-    datasets: dict[str, str] = {}
-    asked: set[str] | None = None
+    asked: dict[str, tuple[str, str]] | None = None
     for path in paths:
         name, seed = origin(path)
         table = tables.setdefault(name, {})[seed] = read_table(path, ANSWERS, columns=_COLUMNS)
-        own = dict(zip(table["question_id"].to_pylist(), table["dataset"].to_pylist(), strict=True))
-        greedy = set(table.filter(pa.compute.equal(table["decoding"], "greedy"))["question_id"].to_pylist())
-        if not own or greedy and greedy != own.keys():
+        about = zip(table["dataset"].to_pylist(), table["gold"].to_pylist(), strict=True)
+        own = dict(zip(table["question_id"].to_pylist(), about, strict=True))
+        greedy = set(table.filter(pc.equal(table["decoding"], "greedy"))["question_id"].to_pylist())
+        if not own or (greedy and greedy != own.keys()):
             raise StepladderError(f"{path}: every question needs a greedy answer, or none; run this evaluation again")
         if asked is None:
-            asked, datasets, first, seeds_of_first = set(own), own, name, seed
-        elif own.keys() != asked:
+            asked, first, seed_of_first = own, name, seed
+        elif own.keys() != asked.keys():
             raise StepladderError(
-                f"evaluations.{name} seed {seed} and evaluations.{first} seed {seeds_of_first} answered different"
+                f"evaluations.{name} seed {seed} and evaluations.{first} seed {seed_of_first} answered different"
                 " questions; rows of one table need one split"
             )
     if asked is None:
@@ -113,10 +115,11 @@ def read_evaluated(paths: Iterable[Path]) -> Evaluated:
             raise StepladderError(
                 f"evaluations.{name} has seeds {sorted(by_seed)}, evaluations.{first} {list(seeds)}; run both for all"
             )
-    questions = tuple(sorted(asked, key=lambda question: (DATASETS.index(datasets[question]), question)))
+    questions = tuple(sorted(asked, key=lambda question: (DATASETS.index(asked[question][0]), question)))
     return Evaluated(
         questions=questions,
-        datasets=tuple(datasets[question] for question in questions),
+        datasets=tuple(asked[question][0] for question in questions),
+        golds=tuple(asked[question][1] for question in questions),
         seeds=seeds,
         answers={
             name: tuple(lay_in_grids(by_seed[seed], questions) for seed in seeds) for name, by_seed in tables.items()

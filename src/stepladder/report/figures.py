@@ -10,8 +10,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from stepladder.files import atomic_path
-from stepladder.report.curves import Curves
-from stepladder.report.tables import AVERAGE, Cell, ResultTable
+from stepladder.report.cells import AVERAGE, Cell
+from stepladder.report.curves import MAJORITY, ORACLE, RANDOM, Curves
+from stepladder.report.tables import ResultTable
 
 # A label may hold dollar signs, which matplotlib would read as a formula.
 _LITERALLY = rc_context({"text.parse_math": False})
@@ -64,7 +65,7 @@ def draw_curves(found: list[Curves], path: Path) -> None:
 
 
 def _draw_panel(axes, curves: Curves) -> None:
-    styles = {"majority vote": (_MAJORITY, "s", "-"), "pass@n": (_CEILING, "^", "--")}
+    styles = {MAJORITY: (_MAJORITY, "s", "-"), ORACLE: (_CEILING, "^", "--"), RANDOM: (_CEILING, "v", "--")}
     free = iter(_COLOURS * len(curves.curves))
     for curve in curves.curves:
         colour, marker, dashes = styles.get(curve.label) or (next(free), "o", "-")
@@ -74,7 +75,8 @@ def _draw_panel(axes, curves: Curves) -> None:
         axes.fill_between(
             sizes, [cell.low for cell in cells], [cell.high for cell in cells], color=colour, alpha=0.12, linewidth=0
         )  # fmt: skip
-    axes.axhline(curves.greedy.mean, color="#1a1a1a", linestyle=":", linewidth=1, label="greedy")
+    if curves.greedy is not None:
+        axes.axhline(curves.greedy.mean, color="#1a1a1a", linestyle=":", linewidth=1, label="greedy")
     axes.set_xscale("log", base=2)
     axes.set_xticks(sizes, [str(size) for size in sizes])
     axes.minorticks_off()

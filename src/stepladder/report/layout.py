@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from stepladder.report.tables import AVERAGE, FLEXIBLE, PARTS, UNPARSABLE, Cell, Line, ResultTable
+from stepladder.report.cells import AVERAGE, Cell, Line
+from stepladder.report.tables import FLEXIBLE, PARTS, UNPARSABLE, ResultTable
 
 DISPLAY_NAMES = {
     "awpnli": "AWPNLI",

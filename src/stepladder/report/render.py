@@ -7,10 +7,11 @@ import csv
 import html
 import io
 import re
+from collections.abc import Sequence
 from dataclasses import asdict
 
+from stepladder.report.cells import AVERAGE, Cell, Line
 from stepladder.report.layout import Layout
-from stepladder.report.tables import Cell, ResultTable
 
 _NUMBERS = tuple(Cell.__dataclass_fields__)
 
@@ -37,17 +38,28 @@ _MARKDOWN = str.maketrans({character: f"\\{character}" for character in r"\`*<[|
 _MINUS = re.compile(r"(?<!\w)-(?=\d)")
 
 
-def render_csv(table: ResultTable) -> str:
+def texts_of(lines: Sequence[Line], seeds: int, layout: Layout) -> dict[str, str]:
+    """A table in every format, by the name of its file."""
+    return {
+        "table.csv": render_csv(lines, seeds),
+        "table.md": render_markdown(layout),
+        "table.tex": render_latex(layout),
+        "table.html": render_html(layout),
+    }
+
+
+def render_csv(lines: Sequence[Line], seeds: int) -> str:
     """Tidy: one line per row and column, in per cent to four places; empty where there is no such number."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["row", "column", *_NUMBERS, "seeds", "questions", "source"])
-    for line in table.lines:
+    writer.writerow(["row", "column", *_NUMBERS, "seeds", "questions", "differs_from", "source"])
+    for line in lines:
         source = f"reported: {line.source}" if line.reported else line.source
         for column, cell in line.cells.items():
             numbers = ["" if value is None else f"{value:.4f}" for value in asdict(cell).values()]
-            sizes = ["", ""] if line.reported else [table.seeds, table.questions[column]]
-            writer.writerow([line.label, column, *numbers, *sizes, source])
+            sizes = ["", ""] if line.reported else [seeds, line.questions[column]]
+            differs = "; ".join(line.differs_from) if column == AVERAGE else ""
+            writer.writerow([line.label, column, *numbers, *sizes, differs, source])
     return text.getvalue()
 
 

@@ -1,56 +1,42 @@
 """A result table: rows of evaluations, columns of data sets, with intervals and paired differences, in per cent."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from stepladder.evaluation.statistics import bootstrap_mean, paired_difference
+from stepladder.evaluation.statistics import bootstrap_mean, paired_difference, paired_tests
 from stepladder.questions.mathematics.forms import UNANSWERABLE
 from stepladder.report.answers import Evaluated
+from stepladder.report.cells import AVERAGE, Cell, Line, PairedTest, differing
 from stepladder.report.reported import Reported, find_reported
 from stepladder.report.scores import row_scores, row_unparsable
 from stepladder.study.specs.tables import AnswersRow, AnswersTable
 
-AVERAGE, FLEXIBLE, UNPARSABLE = "average", "flexible", "unparsable"
+FLEXIBLE, UNPARSABLE = "flexible", "unparsable"
 PARTS = ("answerable", "unanswerable")
 """Columns of a set beside its own, where some of its questions have no answer."""
 
 
 @dataclass(frozen=True)
-class Cell:
-    """A mean in per cent, its 95 % interval and its paired difference to the baseline row, where there are any."""
-
-    mean: float
-    low: float | None = None
-    high: float | None = None
-    difference: float | None = None
-    difference_low: float | None = None
-    difference_high: float | None = None
-
-
-@dataclass(frozen=True)
-class Line:
-    """One line of a table; ``source`` is the evaluation it was measured in, or where the paper reports it."""
-
-    label: str
-    source: str
-    reported: bool
-    cells: dict[str, Cell]
-
-
-@dataclass(frozen=True)
 class ResultTable:
-    """What a table says, before any format. ``questions``: how many each column's accuracy is over.
+    """What a table says, before any format.
 
-    ``sets`` are the data sets. A column has a set's name, or that of its part: "gsm_plus unanswerable".
+    ``sets`` are the data sets. A column has a set's name, or that of its part: "gsm_plus unanswerable". ``tests``: of
+    rows that choose or weigh the same number of the same answers by different PRMs.
     """
 
     title: str
     baseline: str
     sets: tuple[str, ...]
     seeds: int
-    questions: dict[str, int]
     lines: tuple[Line, ...]
+    tests: tuple[PairedTest, ...] = ()
+
+    @property
+    def questions(self) -> dict[str, int]:
+        """How many each column's accuracy is over."""
+        return next(line.questions for line in self.lines if not line.reported)
 
 
 class Estimator:
@@ -97,25 +83,50 @@ def make_table(spec: AnswersTable, evaluated: Evaluated, reported: dict[str, Rep
             evaluation lacks.
     """
     estimator = Estimator(evaluated, spec.resamples, seed)
-    baseline = next(row_scores(row, evaluated) for row in spec.rows if row.label == spec.baseline)
+    scores = {row.label: row_scores(row, evaluated) for row in spec.rows}
+    tests = _tests(spec, scores, estimator)
     lines: list[Line] = []
     for row in spec.rows:
-        against = None if row.label == spec.baseline else baseline
-        lines.append(_measured(row, evaluated, estimator, against))
+        against = None if row.label == spec.baseline else scores[spec.baseline]
+        lines.append(_measured(row, scores[row.label], evaluated, estimator, against, tests))
         if row.reported is not None:
             lines.append(_published(find_reported(reported, row.reported), evaluated.sets))
-    counts = {column: int(chosen.sum()) for column, chosen in estimator.columns.items()}
-    total = dict.fromkeys((AVERAGE, FLEXIBLE, UNPARSABLE), len(evaluated.questions))
-    return ResultTable(spec.title, spec.baseline, evaluated.sets, len(evaluated.seeds), counts | total, tuple(lines))
+    return ResultTable(spec.title, spec.baseline, evaluated.sets, len(evaluated.seeds), tuple(lines), tests)
 
 
-def _measured(row: AnswersRow, evaluated: Evaluated, estimator: Estimator, baseline: np.ndarray | None) -> Line:
-    scores = row_scores(row, evaluated)
+def _measured(
+    row: AnswersRow,
+    scores: np.ndarray,
+    evaluated: Evaluated,
+    estimator: Estimator,
+    baseline: np.ndarray | None,
+    tests: Sequence[PairedTest],
+) -> Line:
     cells = {column: estimator.of_column(scores, baseline, column) for column in estimator.columns}
     cells[AVERAGE] = estimator.average(scores, baseline)
     cells[FLEXIBLE] = estimator.average(row_scores(row, evaluated, "flexible"))
     cells[UNPARSABLE] = estimator.average(row_unparsable(row, evaluated))
-    return Line(row.label, f"evaluations.{row.evaluation}", False, cells)
+    questions = {column: int(chosen.sum()) for column, chosen in estimator.columns.items()}
+    questions |= dict.fromkeys((AVERAGE, FLEXIBLE, UNPARSABLE), len(evaluated.questions))
+    source = f"evaluations.{row.evaluation}"
+    return Line(row.label, source, False, cells, questions, differing(row.label, tests))
+
+
+def _tests(spec: AnswersTable, scores: dict[str, np.ndarray], estimator: Estimator) -> tuple[PairedTest, ...]:
+    """All pairs of rows that differ in their PRM, or in how they read it, only; Holm's p-values are over each group."""
+    groups: dict[tuple[str, str, int], list[str]] = {}
+    for row in spec.rows:
+        if row.prm is not None and row.answer in ("best_of_n", "weighted_majority"):
+            groups.setdefault((row.evaluation, row.answer, row.n), []).append(row.label)
+    found = []
+    for labels in groups.values():
+        chosen = {label: scores[label] for label in labels}
+        tests = paired_tests(chosen, estimator.datasets, estimator.resamples, estimator.seed)
+        found += [
+            PairedTest(*pair, 100 * test.estimate, 100 * test.low, 100 * test.high, test.p_value)
+            for pair, test in tests.items()
+        ]
+    return tuple(found)
 
 
 def _columns(evaluated: Evaluated) -> dict[str, np.ndarray]:

@@ -13,8 +13,8 @@ CODE_VERSIONS = dict.fromkeys(STAGES, 1) | {
     "trajectories": 2,
     "labels": 3,
     "prms": 2,
-    "evaluations": 2,
-    "tables": 2,
+    "evaluations": 3,
+    "tables": 3,
 }
 
 
