@@ -23,7 +23,7 @@ SFT = Path("quickstart/policies/sft/seed0")
 def test_two_ranks_train_as_one_rank_does(finished, tmp_path, train, granted):
     copy_nodes(finished, tmp_path / "results", "questions", "models", "policies/base")
     file = tmp_path / "ranks.yaml"
-    override = {"policies": POLICIES, "prms": PROCESSES}
+    override = {"policies": POLICIES, "prms": {"per_step": PROCESSES}}
     file.write_text(yaml.safe_dump({"scale": {"override": override, "resources": {"train": train}}}))
     target = str(tmp_path / "results" / SFT / "metrics.json")
     with started(tmp_path, [*GPU, file], target) as run:
