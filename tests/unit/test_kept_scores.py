@@ -11,7 +11,6 @@ from stepladder.errors import StepladderError
 from stepladder.policies import dpo
 from stepladder.policies.dpo import reference_logprobs, reference_rows
 from stepladder.rewards import scoring
-from stepladder.rewards.model import new_prm, score_steps
 from stepladder.rewards.scores import score_rows, sigmoid
 from stepladder.rewards.scoring import score_trajectories, step_probabilities
 from stepladder.training import batches as batches_module
@@ -26,17 +25,17 @@ def small_pieces(monkeypatch):
     batch = lambda lengths, tokens=60: batches_by_tokens(lengths, tokens)  # noqa: E731
     monkeypatch.setattr(batches_module, "batches_by_tokens", batch)
     monkeypatch.setattr(dpo, "batches_by_tokens", batch)
-    monkeypatch.setattr("stepladder.rewards.model.batches_by_tokens", batch)
+    monkeypatch.setattr("stepladder.rewards.heads.base.batches_by_tokens", batch)
     for module in (scoring, dpo):
         monkeypatch.setattr(module, "pieces_by_tokens", lambda lengths: pieces_by_tokens(lengths, 2))
 
 
 @pytest.fixture(scope="module")
 def prm(tmp_path_factory):
-    model = new_prm(tiny.checkpoint(tmp_path_factory.mktemp("start")), "line", "bce")
+    model = tiny.prm(tiny.checkpoint(tmp_path_factory.mktemp("start")))
     torch.manual_seed(3)
     nn.init.normal_(model.head.weight)
-    return model.eval()
+    return model
 
 
 def _trajectories() -> list[dict]:
@@ -78,7 +77,7 @@ def test_scores_are_those_of_one_pass_in_the_order_of_the_trajectories(tmp_path,
     trajectories = _trajectories()
     job = tiny.job(tmp_path, "scores", SCORES)
     rows = score_trajectories(job, prm, trajectories, job.checkpoint / "scores")
-    logits = score_steps(prm, trajectories, "")
+    logits = prm.score(trajectories)
     expected = score_rows(trajectories, logits)
     assert [{**row, "score": None} for row in rows] == [{**row, "score": None} for row in expected]
     assert [row["score"] for row in rows] == pytest.approx([row["score"] for row in expected], rel=1e-6)
@@ -99,7 +98,7 @@ def test_reference_logprobs_are_those_of_one_pass(tmp_path, small_pieces):
 @pytest.mark.parametrize("what", ["scores", "reference"])
 def test_a_stopped_pass_keeps_its_pieces_and_goes_on(tmp_path, prm, small_pieces, monkeypatch, what):
     trajectories, pairs, policy = _trajectories(), _pairs(), tiny.model().eval()
-    module, name = (scoring, "score_steps") if what == "scores" else (dpo, "reference_logprobs")
+    module, name = (type(prm), "score") if what == "scores" else (dpo, "reference_logprobs")
 
     def rows(folder):
         job = tiny.job(folder, "scores", SCORES)

@@ -17,7 +17,6 @@ from stepladder.policies.episodes import Episode, Sampler, questions_of_iteratio
 from stepladder.policies.language import load_reference
 from stepladder.policies.onpolicy import describe, gather_episodes, prepare, update
 from stepladder.reasoning.tokens import encode_answer, encode_prompt
-from stepladder.rewards.model import new_prm
 from stepladder.rewards.reward import Reward
 from stepladder.rewards.shape import weibull
 from stepladder.study.specs.policies import Ppo
@@ -235,7 +234,7 @@ class ScriptedEngine:
 def sampler(start, tmp_path):
     job = tiny.ppo_job(tmp_path, {}, samples=2)
     prompts = {tuple(encode_prompt(tiny.tokenizer(), r["prompt"])): r["solution"] for r in tiny.questions()}
-    return Sampler(job, tiny.tokenizer(), ScriptedEngine(prompts), new_prm(start, "line", "bce").eval())
+    return Sampler(job, tiny.tokenizer(), ScriptedEngine(prompts), tiny.prm(start))
 
 
 def test_episodes_are_graded_scored_and_rewarded(sampler):

@@ -125,6 +125,13 @@ def test_an_output_layer_of_its_own_is_no_hidden_matrix():
     assert any(p is model.lm_head.weight for group in groups if not group["muon"] for p in group["params"])
 
 
+def test_a_head_of_several_classes_is_no_hidden_matrix():
+    head, body = nn.Linear(8, 4), nn.Sequential(nn.Linear(8, 8))
+    groups = build_optimizer([(head, 0.1), (body, 0.2)], Optimisation(optimizer="muon")).param_groups
+    moved = {id(p) for group in groups if group["muon"] for p in group["params"]}
+    assert moved == {id(body[0].weight)}
+
+
 def test_every_parameter_is_in_one_group_and_shared_ones_belong_to_the_first():
     model = tiny.model()
     parts = [(model.model.embed_tokens, 0.5), (model, 1e-2)]

@@ -12,9 +12,10 @@ import tiny
 from stepladder.errors import StepladderError
 from stepladder.evaluation.prm import judge_prm
 from stepladder.records import Counts, read_json
-from stepladder.rewards.losses import rank_loss
-from stepladder.rewards.model import collate_steps, load_prm, new_prm, score_steps
-from stepladder.rewards.training import is_held_out, labelled_trajectories, pad_targets, step_loss, train_prm
+from stepladder.rewards import losses
+from stepladder.rewards.model import load_prm
+from stepladder.rewards.tasks import make_task, step_loss, step_targets
+from stepladder.rewards.training import course, is_held_out, labelled_trajectories, train_prm
 from stepladder.study.specs.prms import PerStep
 
 
@@ -24,13 +25,17 @@ def backbone(tmp_path_factory):
 
 
 def prm_spec(**keys) -> dict:
-    return {"labels": "l", "backbone": "b", "heldout": 0.25, **keys}
+    return {"head": "per_step", "labels": "l", "backbone": "b", "heldout": 0.25, **keys}
+
+
+def prm_job(folder, backbone, **keys):
+    return tiny.job(folder, "prms", prm_spec(**keys), {"backbone": backbone, "tokenizer": backbone})
 
 
 def label(question_id, sample, step, soft, finished=False):
     return {
         "question_id": question_id, "sample": sample, "step": step, "soft": soft, "hard": soft > 0,
-        "finished": finished,
+        "finished": finished, "rollouts": 4, "successes": round(4 * soft),
     }  # fmt: skip
 
 
@@ -39,23 +44,38 @@ def rows_with(rule, count=40, steps=3) -> list[dict]:
     rng = random.Random(3)
     rows = [tiny.trajectory(f"q{i}", 0, rng, steps=steps) for i in range(count)]
     for row in rows:
-        row["targets"] = row["soft"] = [float(rule(row["token_ids"][end - 1])) for end in row["step_ends"]]
+        row["soft"] = [float(rule(row["token_ids"][end - 1])) for end in row["step_ends"]]
+        row["hard"] = [soft > 0 for soft in row["soft"]]
+        row["rollouts"], row["successes"] = [4] * steps, [round(4 * soft) for soft in row["soft"]]
     return rows
 
 
-@pytest.mark.parametrize(
-    ("target", "expected"), [("soft", [0.25, 0.5, 1.0]), ("hard", [1.0, 1.0, 1.0]), ("threshold", [0.0, 1.0, 1.0])]
-)
-def test_targets_are_the_labels_in_the_order_of_steps(target, expected):
+def test_what_labels_say_in_the_order_of_steps():
     labels = [label("a", 0, 2, 1.0, True), label("a", 0, 0, 0.25), label("b", 0, 0, 0.0), label("a", 0, 1, 0.5)]
     trajectories = [
         {"question_id": "a", "sample": 0, "step_ends": [1, 2, 3]},
         {"question_id": "a", "sample": 1, "step_ends": [1]},
     ]
     counts = Counts(2)
-    (row,) = labelled_trajectories(trajectories, labels, target, counts)
-    assert row["targets"] == expected and row["soft"] == [0.25, 0.5, 1.0]
+    (row,) = labelled_trajectories(trajectories, labels, counts)
+    assert row["soft"] == [0.25, 0.5, 1.0] and row["successes"] == [1, 2, 4] and row["hard"] == [True] * 3
     assert counts.dropped == {"trajectory without labels": 1}
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        ({"target": "soft"}, [0.75, 0.25, 1.0]),
+        ({"target": "hard"}, [1, 1, 1]),
+        ({"target": "threshold"}, [1, 0, 1]),
+        ({"target": "threshold", "recoveries": "monotone"}, [1, 0, 0]),
+        ({"target": "soft", "recoveries": "monotone"}, [0.75, 0.25, 0]),
+        ({"target": "threshold", "recoveries": "drop"}, [1, 0, -100]),
+    ],
+)
+def test_targets(keys, expected):
+    row = {"soft": [0.75, 0.25, 1.0], "hard": [True] * 3}
+    assert step_targets(PerStep.model_validate(prm_spec(**keys)), row) == expected
 
 
 @given(st.floats(0.05, 0.95))
@@ -67,65 +87,92 @@ def test_held_out_questions_are_a_share_decided_by_the_question_alone(share):
     assert all(is_held_out(name, min(share + 0.04, 1)) for name in held)
 
 
-def test_the_first_loss_of_a_zero_head(backbone):
-    model = new_prm(backbone, "line", "bce")
-    rows = rows_with(lambda token: token % 2)
-    ids, attention, ends = collate_steps(rows, torch.device("cpu"))
-    scores, targets = model(ids, attention, ends), pad_targets(rows, ends.size(1))
-    total, units = step_loss(PerStep.model_validate(prm_spec(loss="bce")), scores, targets)
-    assert units == sum(len(row["targets"]) for row in rows)
-    assert total.item() / units == pytest.approx(math.log(2), abs=1e-6)
+def total_of(backbone, rows, chosen=None, **keys) -> tuple[float, float]:
+    """The first loss of a new model on some of the rows, as a sum, and the units that it is over."""
+    model = tiny.prm(backbone, **keys)
+    task = make_task(PerStep.model_validate(prm_spec(**keys)), model, rows)
+    chosen = range(len(rows)) if chosen is None else chosen
+    total = task.loss(model([task.readings[i] for i in chosen]), chosen)
+    return total.item(), sum(task.weights[i] for i in chosen)
 
-    total, units = step_loss(PerStep.model_validate(prm_spec(loss="rank", target="hard", zeta=4.0)), scores, targets)
+
+def test_the_first_loss_of_a_zero_head(backbone):
+    rows = rows_with(lambda token: token % 2)
+    total, units = total_of(backbone, rows, loss="bce")
+    assert units == sum(len(row["soft"]) for row in rows)
+    assert total / units == pytest.approx(math.log(2), abs=1e-6)
+
+    total, units = total_of(backbone, rows, loss="rank", target="hard", zeta=4.0)
     expected = []
     for row in rows:
-        wrong = sum(target == 0 for target in row["targets"])
+        wrong = sum(target == 0 for target in row["soft"])
         terms = [math.log(1 + wrong * math.exp(4))] if wrong else []
         right = 0
-        for target in row["targets"]:
+        for target in row["soft"]:
             if target == 1:
                 right += 1
                 terms.append(math.log(1 + right + wrong * math.exp(4)))
         expected.append(sum(terms) / len(terms))
     assert units == len(rows)
-    assert total.item() / units == pytest.approx(sum(expected) / len(expected), rel=1e-5)
+    assert total / units == pytest.approx(sum(expected) / len(expected), rel=1e-5)
 
 
-@pytest.mark.parametrize("loss", ["bce", "rank", "mse", "orm"])
+LOSSES = {
+    "bce": lambda scores, targets: losses.bce_loss(scores, targets),
+    "bce_as_published": lambda scores, targets: losses.bce_loss_in_bf16(scores, targets),
+    "mse": lambda scores, targets: losses.mse_loss(scores, targets),
+    "orm": lambda scores, targets: losses.orm_loss(scores, targets, "no_error"),
+    "rank": lambda scores, targets: losses.rank_loss(scores, targets, 2.0, True),
+    "theory_rank": lambda scores, targets: losses.theory_rank_loss(scores, targets, 2.0, True),
+    "ablated_rank": lambda scores, targets: losses.ablated_rank_loss(scores, targets, True),
+}
+
+
+@pytest.mark.parametrize("loss", LOSSES)
 def test_parts_of_a_batch_add_up_to_its_loss(loss):
-    """What gradient accumulation and several ranks rest on."""
+    """What gradient accumulation and several ranks rest on; a row without a real step has no part in it."""
     torch.manual_seed(0)
-    scores = torch.randn(9, 4)
+    scores = torch.randn(9, 4) * 3
     targets = torch.randint(0, 2, (9, 4)).float()
-    targets[2, 2:] = targets[5, 1:] = -100.0
-    spec = PerStep.model_validate(prm_spec(loss=loss, target="hard", zeta=2.0))
-    whole, units = step_loss(spec, scores, targets)
-    parts = [step_loss(spec, scores[place], targets[place]) for place in (slice(0, 4), slice(4, 5), slice(5, 9))]
-    assert whole.item() == pytest.approx(sum(part.item() for part, _ in parts), rel=1e-5)
-    assert units == sum(count for _, count in parts)
-    if loss == "rank":
-        assert whole.item() == pytest.approx(9 * rank_loss(scores, targets, 2.0).item(), rel=1e-5)
+    targets[2, 2:] = targets[5, 1:] = targets[7] = -100.0
+    keys = prm_spec(loss=loss, target="hard", zeta=2.0, double_count=True, orm_target="no_error")
+    spec = PerStep.model_validate(keys)
+    whole = step_loss(spec, scores, targets)
+    parts = [step_loss(spec, scores[place], targets[place]) for place in (slice(0, 4), slice(4, 7), slice(7, 9))]
+    assert whole.item() == pytest.approx(sum(part.item() for part in parts), rel=1e-5)
+    units = (targets != -100).sum().item() if loss in ("bce", "bce_as_published", "mse") else 8
+    assert whole.item() == pytest.approx(units * LOSSES[loss](scores, targets).item(), rel=1e-5)
 
 
-def test_padding_of_targets():
-    assert pad_targets([{"targets": [0.5]}, {"targets": [1.0, 0.0]}], 3).tolist() == [[0.5, -100, -100], [1, 0, -100]]
+def test_every_key_of_a_loss_reaches_it(backbone):
+    rows = rows_with(lambda token: token % 2, steps=4)
+    base = {"loss": "rank", "target": "hard", "initial_head": "random"}
+    totals = {
+        name: total_of(backbone, rows, **base | keys)[0]
+        for name, keys in {
+            "rank": {}, "zeta": {"zeta": 2.0}, "double": {"double_count": True}, "theory": {"loss": "theory_rank"},
+            "ablated": {"loss": "ablated_rank"}, "orm": {"loss": "orm"}, "no error": {"loss": "orm", "orm_target":
+            "no_error"}, "monotone": {"recoveries": "monotone"}, "drop": {"recoveries": "drop"}, "bce": {"loss": "bce"},
+        }.items()
+    }  # fmt: skip
+    assert len({round(total, 3) for total in totals.values()}) == len(totals)
 
 
 @pytest.mark.parametrize("loss", ["bce", "rank"])
 def test_a_model_learns_forty_rows_by_heart(backbone, tmp_path, loss):
     rows = rows_with(lambda token: token % 2)
     optimisation = {"learning_rate": 1e-2, "batch_size": 16, "steps": 60, "decay": 0.3}
-    job = tiny.job(
-        tmp_path, "prms", prm_spec(loss=loss, target="hard", optimisation=optimisation), {"backbone": backbone}
-    )
-    before = judge_prm(new_prm(backbone, "line", loss).eval(), rows, "")
-    assert before["step_auc"] == 0.5
-    trainer, tokens = train_prm(job, rows)
-    assert tokens == 20 * sum(len(row["prompt_ids"]) + len(row["token_ids"]) for row in rows)  # 3 batches an epoch
+    job = prm_job(tmp_path, backbone, loss=loss, target="hard", optimisation=optimisation)
+    assert judge_prm(tiny.prm(backbone), rows, "")["step_auc"] == 0.5
+    trainer, metrics = train_prm(job, rows)
+    tokens = sum(len(row["prompt_ids"]) + len(row["token_ids"]) for row in rows)
+    assert metrics["trained_tokens"] == 20 * tokens  # 3 batches an epoch
+    assert metrics["initial_loss"] == metrics["initial_closed_form_loss"]
+    assert metrics["mean_loss"] < metrics["closed_form_loss"] and metrics["loss_above_start"] is False
     trainer.finish(job, {"step_auc": 1.0}, Counts(40))
-    learnt = judge_prm(load_prm(tmp_path / "checkpoint", "line"), rows, "")
+    learnt = judge_prm(load_prm(tmp_path / "checkpoint", "line", backbone), rows, "")
     assert learnt["step_auc"] > 0.99 and learnt["order_accuracy"] > 0.97
-    assert learnt == judge_prm(trainer.bare_model.eval(), rows, "")
+    assert learnt == judge_prm(trainer.bare_model, rows, "")
     history = [point["loss"] for point in trainer.history]
     assert len(history) == 60 and history[-1] < 0.1 * history[0]
     if loss == "bce":
@@ -135,18 +182,47 @@ def test_a_model_learns_forty_rows_by_heart(backbone, tmp_path, loss):
     assert not job.checkpoint.exists()
 
 
+def test_a_head_has_a_learning_rate_of_its_own(backbone, tmp_path):
+    rows = rows_with(lambda token: token % 2, count=8)
+    optimisation = {"learning_rate": 1e-30, "steps": 1, "warmup": 0.0, "decay": 0.0}
+    trainer, _ = train_prm(prm_job(tmp_path, backbone, head_learning_rate=0.5, optimisation=optimisation), rows)
+    assert trainer.bare_model.head.weight.abs().max().item() == pytest.approx(0.5, rel=1e-3)
+    assert torch.equal(trainer.bare_model.backbone.embed_tokens.weight, tiny.model().model.embed_tokens.weight)
+
+
+def test_a_loss_that_stays_above_its_start_is_told_once(backbone, tmp_path, capsys):
+    rows = rows_with(lambda token: random.Random(token).random() < 0.5)
+    optimisation = {"learning_rate": 3.0, "batch_size": 16, "steps": 6, "decay": 0.0, "clip_norm": None}
+    _, metrics = train_prm(prm_job(tmp_path, backbone, optimisation=optimisation), rows)
+    assert metrics["loss_above_start"] is True
+    assert metrics["closed_form_loss"] == pytest.approx(math.log(2), abs=1e-5)
+    told = [line for line in capsys.readouterr().err.splitlines() if "nothing is learnt" in line]
+    assert len(told) == 1 and f"{metrics['mean_loss']:.4f}" in told[0] and "0.6931" in told[0]
+
+
+def test_the_warm_up_is_left_out_of_the_alarm():
+    points = [{"step": i + 1, "loss": loss, "closed_form_loss": 1.0} for i, loss in enumerate([1.0, 9.0, 0.9, 0.7])]
+    assert course(points, 2) == {
+        "initial_loss": 1.0, "initial_closed_form_loss": 1.0, "mean_loss": pytest.approx(0.8), "closed_form_loss": 1.0,
+        "loss_above_start": False,
+    }  # fmt: skip
+    assert course(points, 1)["loss_above_start"] is True
+    assert course(points[:2], 2)["mean_loss"] == 9.0
+    assert course([], 0) == {}
+
+
 def test_nothing_to_train_on_is_one_line(backbone, tmp_path):
-    job = tiny.job(tmp_path, "prms", prm_spec(), {"backbone": backbone})
+    job = prm_job(tmp_path, backbone)
     with pytest.raises(StepladderError, match="no labelled trajectory"):
         train_prm(job, [])
 
 
 def test_judging_leaves_outcomes_out_where_it_says_so(backbone):
-    model = new_prm(backbone, "line", "bce").eval()
+    model = tiny.prm(backbone)
     torch.manual_seed(0)
     torch.nn.init.normal_(model.head.weight)
     rows = rows_with(lambda token: token % 3 == 0)
-    scores = score_steps(model, rows, label="")
+    scores = model.score(rows)
     for row, values in zip(rows, scores, strict=True):  # estimates agree with the scores, outcomes contradict them
         row["soft"] = [*(float(value > 0) for value in values[:-1]), float(values[-1] <= 0)]
     judged = judge_prm(model, rows, "")
@@ -156,5 +232,5 @@ def test_judging_leaves_outcomes_out_where_it_says_so(backbone):
 
 
 def test_numbers_that_do_not_exist_are_null(backbone):
-    judged = judge_prm(new_prm(backbone, "line", "bce").eval(), rows_with(lambda token: 1.0, count=3, steps=1), "")
+    judged = judge_prm(tiny.prm(backbone), rows_with(lambda token: 1.0, count=3, steps=1), "")
     assert judged["step_auc"] is None and judged["order_accuracy"] is None and judged["share_wrong_below_zero"] is None

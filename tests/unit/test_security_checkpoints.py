@@ -16,7 +16,7 @@ from stepladder.policies.actor_critic import ActorCritic
 from stepladder.policies.checkpoints import make_checkpoint
 from stepladder.policies.language import load_policy, load_reference
 from stepladder.reasoning.tokens import load_tokenizer
-from stepladder.rewards.model import load_prm, new_prm
+from stepladder.rewards.model import load_prm
 from stepladder.study.specs.models import LocalModel
 from stepladder.training.kept import newest_first, read_state, seal
 from stepladder.training.pickles import tensors_only
@@ -25,8 +25,8 @@ LOADERS = {
     "policy": load_policy,
     "reference": load_reference,
     "policy and critic": ActorCritic.load,
-    "backbone of a PRM": lambda folder: new_prm(folder, "line", "bce"),
-    "PRM": lambda folder: load_prm(folder, "line"),
+    "backbone of a PRM": lambda folder: tiny.prm(folder),
+    "PRM": lambda folder: load_prm(folder, "line", folder),
     "engine": Engine,
 }
 CODE = """

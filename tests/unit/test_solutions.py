@@ -130,11 +130,10 @@ def test_the_samples_of_math_shepherd_become_rows_to_train_on(real_data, tmp_pat
     rows = labelled_trajectories(
         read_records(tmp_path / "trajectories.parquet", TRAJECTORIES),
         read_records(tmp_path / "labels.parquet", LABELS),
-        "hard",
         counts,
     )
     assert counts.dropped == {} and len(rows) == 7
-    assert [tuple(row["targets"]) for row in rows] == [each.soft for each in solutions]
+    assert [tuple(map(float, row["hard"])) for row in rows] == [each.soft for each in solutions]
     # The numbered style of the study cuts the same steps, so that training and scoring agree.
     for row in rows:
         assert step_ends(TOKENIZER, row["token_ids"], "numbered")[1] == row["step_ends"]

@@ -49,5 +49,6 @@ rule evaluations_given:
         seconds=seconds_of,
     shell:
         "python workflow/scripts/judge.py --job {params.job:q} --seed {wildcards.seed}"
-        " --input trajectories {input.trajectories:q} --input questions {input.questions:q} --input prms {input.prms:q}"
+        " --input tokenizer {input.tokenizer:q} --input trajectories {input.trajectories:q}"
+        " --input questions {input.questions:q} --input prms {input.prms:q}"
         " --output {params.folder:q} --checkpoint {params.checkpoint:q} --max-seconds {params.seconds} 2>&1 | tee {log:q}"

@@ -21,7 +21,8 @@ rule prms:
         seconds=seconds_of,
     shell:
         "{params.launch} workflow/scripts/prm.py --job {params.job:q} --seed {wildcards.seed}"
-        " --input backbone {input.backbone:q} --input labels {input.labels:q} --input trajectories {input.trajectories:q}"
+        " --input backbone {input.backbone:q} --input tokenizer {input.tokenizer:q}"
+        " --input labels {input.labels:q} --input trajectories {input.trajectories:q}"
         " --output {params.folder:q} --checkpoint {params.checkpoint:q} --max-seconds {params.seconds}"
         " 2>&1 | tee {log:q}"
 
@@ -48,5 +49,6 @@ rule scores:
         seconds=seconds_of,
     shell:
         "python workflow/scripts/score.py --job {params.job:q} --seed {wildcards.seed} --input prm {input.prm:q}"
-        " --input trajectories {input.trajectories:q} --output {params.folder:q}"
-        " --checkpoint {params.checkpoint:q} --max-seconds {params.seconds} 2>&1 | tee {log:q}"
+        " --input tokenizer {input.tokenizer:q} --input trajectories {input.trajectories:q}"
+        " --output {params.folder:q} --checkpoint {params.checkpoint:q} --max-seconds {params.seconds}"
+        " 2>&1 | tee {log:q}"

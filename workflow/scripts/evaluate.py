@@ -24,7 +24,10 @@ def main(job: Job) -> None:
         sampling = Sampling(spec.temperature, spec.top_p, spec.max_tokens)
         answered["sampled"] = answer_questions(job, questions, policy, sampling, spec.samples, "sampled")
     policy.close()
-    prms = {name: load_prm(path, job.step_style) for name, path in zip(spec.prms, job.inputs["prms"], strict=True)}
+    prms = {
+        name: load_prm(path, job.step_style, job.path("policy"))
+        for name, path in zip(spec.prms, job.inputs["prms"], strict=True)
+    }
     rows = []
     for decoding, trajectories in answered.items():
         scores = {

@@ -9,7 +9,7 @@ import numpy as np
 
 from stepladder.evaluation.calibration import THRESHOLD, expected_calibration_error, order_accuracy, profile, step_auc
 from stepladder.evaluation.first_error import first_error, fit_threshold, judge, pad_steps, validation_part
-from stepladder.rewards.model import ProcessRewardModel, score_steps
+from stepladder.rewards.heads.base import ProcessRewardModel
 
 VALIDATION = 0.3
 """Share of the questions that fit the threshold of first errors; the others are judged with it."""
@@ -19,7 +19,7 @@ def judge_prm(
     model: ProcessRewardModel, rows: Sequence[dict[str, Any]], label: str, zeta: float = 0.0
 ) -> dict[str, Any]:
     """The judgement of a model's scores of trajectories whose soft labels are known; see ``judge_scores``."""
-    return judge_scores(score_steps(model, rows, label), rows, zeta)
+    return judge_scores(model.score(rows, label), rows, zeta)
 
 
 def judge_scores(
@@ -32,7 +32,7 @@ def judge_scores(
     whose soft label is below one half, with a threshold fitted on other questions.
 
     Args:
-        scores: the step scores (logits) of every trajectory.
+        scores: the step scores (log-odds) of every trajectory.
         rows: the trajectories, with their soft labels and question ids.
         zeta: the margin of a rank loss: ``share_wrong_below_margin`` is that of wrong steps below -zeta.
     """

@@ -6,7 +6,17 @@ import shutil
 from pathlib import Path
 
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel, Qwen2Config, Qwen2ForCausalLM
+from tokenizers.processors import TemplateProcessing
+from transformers import (
+    BertConfig,
+    BertModel,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+)
 
 from stepladder.errors import StepladderError
 from stepladder.files import whole_folder
@@ -76,12 +86,48 @@ def _new(spec: NewModel, seed: int, folder: Path) -> None:
             texts.append(build_prompt(question, instruction=False) + question.demonstration)
             texts.append(question.solution)
     tokenizer = train_tokenizer(texts, spec.vocab_size)
+    if spec.architecture == "bert":
+        join_pairs(tokenizer)
     tokenizer.model_max_length = spec.max_length
     tokenizer.save_pretrained(folder)
     torch.manual_seed(seed % 2**63)
-    new_model(
-        spec, len(tokenizer), tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id
-    ).save_pretrained(folder)
+    if spec.architecture == "bert":
+        model = new_encoder(spec, len(tokenizer), tokenizer.pad_token_id)
+    else:
+        model = new_model(spec, len(tokenizer), tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id)
+    model.save_pretrained(folder)
+
+
+def join_pairs(tokenizer: PreTrainedTokenizerFast) -> None:
+    """Makes a tokenizer an encoder's: its first token opens a text, its last one ends each of two, as in BERT."""
+    opens, ends = tokenizer.bos_token, tokenizer.eos_token
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+        single=f"{opens} $A {ends}",
+        pair=f"{opens} $A {ends} $B:1 {ends}:1",
+        special_tokens=[(opens, tokenizer.bos_token_id), (ends, tokenizer.eos_token_id)],
+    )
+    tokenizer.cls_token, tokenizer.sep_token, tokenizer.padding_side = opens, ends, "right"
+
+
+def new_encoder(spec: NewModel, vocabulary: int, pad: int) -> PreTrainedModel:
+    """An untrained BERT of the spec's sizes, its weights drawn from torch's seed.
+
+    Raises:
+        StepladderError: when its width is no multiple of its heads.
+    """
+    if spec.hidden_size % spec.heads:
+        raise StepladderError(f"bert: hidden_size {spec.hidden_size} must be a multiple of its {spec.heads} heads")
+    config = BertConfig(
+        vocab_size=vocabulary,
+        hidden_size=spec.hidden_size,
+        intermediate_size=spec.intermediate_size,
+        num_hidden_layers=spec.layers,
+        num_attention_heads=spec.heads,
+        max_position_embeddings=spec.max_length,
+        initializer_range=spec.init_std,
+        pad_token_id=pad,
+    )
+    return BertModel(config)
 
 
 def new_model(spec: NewModel, vocabulary: int, bos: int, eos: int, pad: int) -> PreTrainedModel:

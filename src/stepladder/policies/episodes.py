@@ -13,7 +13,7 @@ from stepladder.generation.engine import Engine
 from stepladder.generation.requests import Request, Sampling
 from stepladder.generation.trajectories import prompts_of, trajectory_rows
 from stepladder.job import Job
-from stepladder.rewards.model import ProcessRewardModel, score_steps
+from stepladder.rewards.heads.base import ProcessRewardModel
 from stepladder.rewards.reward import Reward, reward
 from stepladder.rewards.scores import sigmoid
 from stepladder.study.specs.policies import Ppo
@@ -85,7 +85,7 @@ class Sampler:
                     "answer in the model's context; leave it out"
                 )
             rows += trajectory_rows(row, request.prompt_ids, completions, self.tokenizer, self.job.step_style)
-        scores = score_steps(self.prm, rows, label="")
+        scores = self.prm.score(rows)
         return [
             Episode(
                 row,

@@ -49,7 +49,7 @@ def train_ppo(job: Job, questions: Sequence[dict[str, Any]], counts: Counts) -> 
     ]
     trainer = Trainer(model, parts, spec.optimisation, updates * spec.iterations, job.derive_seed("training"))
     reference = load_reference(job.path("start"))
-    prm = load_prm(job.path("prm"), job.step_style)
+    prm = load_prm(job.path("prm"), job.step_style, job.path("start"))
     tokenizer = load_tokenizer(job.path("start"))
     engine = Engine(job.path("start"), memory_share=ENGINE_MEMORY)
     sampler = Sampler(job, tokenizer, engine, prm)

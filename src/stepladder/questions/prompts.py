@@ -9,6 +9,8 @@ import re
 
 from stepladder.questions.question import Question
 
+# Raise it when a prompt changes: a PRM says which version it was trained on.
+VERSION = 1
 MEANINGS = {
     "entailment": "statement2 can be justifiably inferred to be true from statement1",
     "contradiction": "statement2 is false if statement1 is true",

@@ -13,12 +13,17 @@ from stepladder.reasoning.steps import split_steps
 logging.disable_progress_bar()  # bars of loading and saving would stand between those of the work itself
 
 
-def load_tokenizer(checkpoint: Path) -> PreTrainedTokenizerFast:
-    """The tokenizer of a checkpoint, which must be a fast one with an end-of-sequence token."""
+def open_tokenizer(checkpoint: Path) -> PreTrainedTokenizerFast:
+    """The fast tokenizer of a checkpoint, which may be an encoder's."""
     # AutoTokenizer cuts text as the model's family does, even where the checkpoint's own tokenizer does otherwise.
     kind = PreTrainedTokenizerFast if (checkpoint / "tokenizer.json").is_file() else AutoTokenizer
     with loading(checkpoint):
-        tokenizer = kind.from_pretrained(checkpoint, **SAFELY)
+        return kind.from_pretrained(checkpoint, **SAFELY)
+
+
+def load_tokenizer(checkpoint: Path) -> PreTrainedTokenizerFast:
+    """The tokenizer of a checkpoint, which must be a fast one with an end-of-sequence token."""
+    tokenizer = open_tokenizer(checkpoint)
     if tokenizer.eos_token_id is None:
         raise StepladderError(f"{checkpoint}: its tokenizer has no end-of-sequence token; set eos_token in its config")
     return tokenizer
@@ -45,12 +50,8 @@ def decode(tokenizer: PreTrainedTokenizerFast, ids: list[int]) -> str:
     return tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
 
 
-def step_ends(tokenizer: PreTrainedTokenizerFast, ids: list[int], style: str) -> tuple[str, list[int]]:
-    """An answer's text, and for each step the number of ids up to its last token.
-
-    A step's last token is the first one after which the text reaches the step's end. The end-of-sequence token, where
-    there is one, belongs to the last step, so that its state is the finished one.
-    """
+def decode_stepwise(tokenizer: PreTrainedTokenizerFast, ids: list[int]) -> tuple[str, list[int]]:
+    """Text of an answer, and how many of its characters are there after each token."""
     text, reached = "", []
     stream = DecodeStream(skip_special_tokens=True)
     for token in ids:
@@ -59,6 +60,16 @@ def step_ends(tokenizer: PreTrainedTokenizerFast, ids: list[int], style: str) ->
     if ids:  # the stream waits for the rest of a character that never comes
         text = decode(tokenizer, ids)
         reached[-1] = len(text)
+    return text, reached
+
+
+def step_ends(tokenizer: PreTrainedTokenizerFast, ids: list[int], style: str) -> tuple[str, list[int]]:
+    """An answer's text, and for each step the number of ids up to its last token.
+
+    A step's last token is the first one after which the text reaches the step's end. The end-of-sequence token, where
+    there is one, belongs to the last step, so that its state is the finished one.
+    """
+    text, reached = decode_stepwise(tokenizer, ids)
     ends: list[int] = []
     for span in split_steps(text, style):
         stop = span.start + len(text[span.start : span.end].rstrip()) if span.end == len(text) else span.end

@@ -1,139 +1,105 @@
-"""Process reward models: a causal backbone with a scalar head in fp32, read at the last token of every step."""
+"""Process reward models: made on a backbone, or loaded from a checkpoint that was trained."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from transformers import AutoModelForTokenClassification
+from torch import nn
+from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification
 
 from stepladder.errors import StepladderError
 from stepladder.pretrained import load_config, load_model
-from stepladder.progress import Progress
-from stepladder.reasoning.tokens import load_tokenizer
-from stepladder.training.batches import batches_by_tokens
-
-HEAD = "per_step"
-
-
-class ProcessRewardModel(nn.Module):
-    """One forward pass scores every step of a trajectory.
-
-    A checkpoint is an ordinary Hugging Face token classifier with one label; its config also says how text was cut
-    into steps, so that training and scoring cannot disagree.
-    """
-
-    def __init__(self, classifier: nn.Module):
-        super().__init__()
-        self.classifier = classifier
-        self.head.float()
-
-    @property
-    def backbone(self) -> nn.Module:
-        """The model without its head."""
-        return self.classifier.base_model
-
-    @property
-    def head(self) -> nn.Linear:
-        """From hidden state to step score."""
-        return self.classifier.score
-
-    @property
-    def step_style(self) -> str:
-        """How text must be cut into steps for this model."""
-        return self.classifier.config.step_style
-
-    def forward(self, ids: Tensor, attention: Tensor, step_ends: Tensor) -> Tensor:
-        """Step scores as logits, in fp32.
-
-        Args:
-            ids: (batch, tokens), right-padded.
-            attention: (batch, tokens), 1 at real tokens.
-            step_ends: (batch, steps), position one past each step's last token; 0 is padding.
-
-        Returns:
-            (batch, steps); what stands at padded steps has no meaning.
-        """
-        hidden = self.backbone(input_ids=ids, attention_mask=attention, use_cache=False).last_hidden_state
-        places = (step_ends - 1).clamp(min=0)
-        at_ends = hidden.gather(1, places.unsqueeze(-1).expand(-1, -1, hidden.size(-1)))
-        with torch.autocast(hidden.device.type, enabled=False):
-            return self.head(at_ends.to(self.head.weight.dtype)).float().squeeze(-1)
+from stepladder.reasoning.reencoding import same_ids
+from stepladder.reasoning.tokens import load_tokenizer, open_tokenizer
+from stepladder.rewards.format import Format, read_format
+from stepladder.rewards.heads.base import ProcessRewardModel
+from stepladder.rewards.heads.pair import CLASSES, Pair
+from stepladder.rewards.heads.step_ends import LastToken, PerStep
+from stepladder.study.specs import prms as specs
 
 
-def new_prm(backbone: Path, step_style: str, loss: str) -> ProcessRewardModel:
-    """A PRM on a policy's backbone; its head is zero, so that training starts at the loss's closed form."""
-    classifier = load_model(AutoModelForTokenClassification, backbone, num_labels=1, dtype=torch.float32)
-    classifier.config.step_style, classifier.config.prm_head, classifier.config.prm_loss = step_style, HEAD, loss
-    nn.init.zeros_(classifier.score.weight)
-    nn.init.zeros_(classifier.score.bias)
-    return ProcessRewardModel(classifier)
-
-
-def load_prm(checkpoint: Path, step_style: str) -> ProcessRewardModel:
-    """A trained PRM, ready to score.
-
-    Raises:
-        StepladderError: when the checkpoint is no PRM, or cuts steps in another way than the study does.
-    """
-    config = load_config(checkpoint)
-    trained = getattr(config, "step_style", None)
-    if trained is None or getattr(config, "prm_head", None) != HEAD:
-        raise StepladderError(f"{checkpoint}: not a process reward model with a {HEAD} head")
-    if trained != step_style:
-        raise StepladderError(f"{checkpoint}: trained on steps of style {trained!r}, the study cuts {step_style!r}")
-    on_gpu = torch.cuda.is_available()
-    dtype = "auto" if on_gpu else torch.float32
-    classifier = load_model(AutoModelForTokenClassification, checkpoint, dtype=dtype)
-    return ProcessRewardModel(classifier.cuda() if on_gpu else classifier).eval()
-
-
-def save_prm(
-    model: ProcessRewardModel, tokenizer_of: Path, folder: Path, state: dict[str, Tensor] | None = None
-) -> None:
-    """Writes the PRM as a Hugging Face checkpoint with the tokenizer of its backbone."""
-    own = None if state is None else {name.removeprefix("classifier."): value for name, value in state.items()}
-    model.classifier.save_pretrained(folder, state_dict=own)
-    load_tokenizer(tokenizer_of).save_pretrained(folder)
-
-
-def collate_steps(trajectories: Sequence[dict[str, Any]], device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-    """Right-padded (ids, attention, step ends in the whole sequence) of trajectories."""
-    longest = max(len(row["prompt_ids"]) + len(row["token_ids"]) for row in trajectories)
-    steps = max(len(row["step_ends"]) for row in trajectories)
-    ids = torch.zeros(len(trajectories), longest, dtype=torch.long)
-    attention = torch.zeros(len(trajectories), longest, dtype=torch.long)
-    ends = torch.zeros(len(trajectories), max(steps, 1), dtype=torch.long)
-    for place, row in enumerate(trajectories):
-        sequence = [*row["prompt_ids"], *row["token_ids"]]
-        ids[place, : len(sequence)] = torch.tensor(sequence)
-        attention[place, : len(sequence)] = 1
-        shifted = [len(row["prompt_ids"]) + end for end in row["step_ends"]]
-        ends[place, : len(shifted)] = torch.tensor(shifted, dtype=torch.long)
-    return ids.to(device), attention.to(device), ends.to(device)
-
-
-@torch.inference_mode()
-def score_steps(model: ProcessRewardModel, trajectories: Sequence[dict[str, Any]], label: str) -> list[list[float]]:
-    """The step scores (logits) of every trajectory, in the order given.
+def new_prm(spec: specs.Prm, backbone: Path, step_style: str, read_with: Path, seed: int = 0) -> ProcessRewardModel:
+    """An untrained PRM on a backbone.
 
     Args:
-        trajectories: rows with prompt_ids, token_ids and step_ends.
-        label: what the progress bar says; empty for no bar.
+        read_with: checkpoint whose tokenizer made the ids of the trajectories that it will read.
+        seed: of a head that is drawn.
+
+    Raises:
+        StepladderError: when the backbone cannot be loaded, or reads no pairs of the lengths asked for.
     """
-    device = next(model.parameters()).device
-    lengths = [len(row["prompt_ids"]) + len(row["token_ids"]) for row in trajectories]
-    scores: list[list[float]] = [[] for _ in trajectories]
-    bar = Progress(label, len(trajectories), "trajectories") if label else None
-    done = 0
-    for chosen in batches_by_tokens(lengths):
-        logits = model(*collate_steps([trajectories[i] for i in chosen], device)).tolist()
-        for place, row in zip(chosen, logits, strict=True):
-            scores[place] = row[: len(trajectories[place]["step_ends"])]
-        done += len(chosen)
-        if bar:
-            bar.update(done)
-    if bar:
-        bar.close()
-    return scores
+    torch.manual_seed(seed % 2**63)
+    common: dict[str, Any] = {"head": spec.head, "step_style": step_style}
+    match spec:
+        case specs.PerStep():
+            model = _build(Format(loss=spec.loss, **common), backbone, read_with)
+            if spec.initial_head == "zero":
+                nn.init.zeros_(model.head.weight)
+                nn.init.zeros_(model.head.bias)
+        case specs.Pair():
+            lengths = {"max_length": spec.max_length, "scoring_length": spec.scoring_length}
+            model = _build(Format(loss="classes", **lengths, **common), backbone, read_with)
+            _check_pairs(model, backbone)
+        case specs.LastToken():
+            classes = {"trials": spec.trials, "good": spec.good}
+            model = _build(Format(loss=spec.loss, **classes, **common), backbone, read_with)
+    return model
+
+
+def load_prm(checkpoint: Path, step_style: str, read_with: Path) -> ProcessRewardModel:
+    """A trained PRM, ready to score a study's trajectories.
+
+    Args:
+        step_style: how the study cuts steps.
+        read_with: checkpoint whose tokenizer made the ids of the trajectories.
+
+    Raises:
+        StepladderError: when the checkpoint is no PRM, or was trained on other steps or prompts.
+    """
+    return _trained(checkpoint, read_format(load_config(checkpoint), checkpoint, step_style), read_with)
+
+
+def open_prm(checkpoint: Path, read_with: Path | None = None) -> ProcessRewardModel:
+    """A trained PRM, ready to score texts, cut into steps as it was trained on them.
+
+    Args:
+        read_with: as in :func:`load_prm`; None: trajectories have the ids of the model's own tokenizer.
+
+    Raises:
+        StepladderError: when the checkpoint is no PRM, or was trained on other prompts.
+    """
+    return _trained(checkpoint, read_format(load_config(checkpoint), checkpoint, None), read_with or checkpoint)
+
+
+def _trained(checkpoint: Path, format: Format, read_with: Path) -> ProcessRewardModel:
+    on_gpu = torch.cuda.is_available()
+    model = _build(format, checkpoint, read_with, "auto" if on_gpu else torch.float32)
+    return (model.cuda() if on_gpu else model).eval()
+
+
+def _build(
+    format: Format, checkpoint: Path, read_with: Path, dtype: torch.dtype | str = torch.float32
+) -> ProcessRewardModel:
+    match format.head:
+        case "per_step":
+            kind, classifier, classes = PerStep, AutoModelForTokenClassification, 1
+        case "pair":
+            kind, classifier, classes = Pair, AutoModelForSequenceClassification, len(CLASSES)
+        case "last_token":
+            kind, classifier, classes = LastToken, AutoModelForSequenceClassification, format.trials + 1
+    reader = load_tokenizer(read_with)
+    own = open_tokenizer(checkpoint)
+    loaded = load_model(classifier, checkpoint, num_labels=classes, dtype=dtype)
+    return kind(loaded, own, format, own if same_ids(own, reader) else reader)
+
+
+def _check_pairs(model: Pair, backbone: Path) -> None:
+    alone = [model.tokenizer(text, add_special_tokens=False)["input_ids"] for text in ("1", "2")]
+    if len(model.tokenizer("1", "2")["input_ids"]) <= sum(map(len, alone)):
+        raise StepladderError(f"{backbone}: its tokenizer puts nothing between two texts; take an encoder such as BERT")
+    longest = max(model.format.max_length, model.format.scoring_length)
+    context = getattr(model.classifier.config, "max_position_embeddings", longest)
+    if longest > context:
+        raise StepladderError(
+            f"{backbone}: reads {context} tokens at most; set max_length and scoring_length, now up to {longest}, below"
+        )

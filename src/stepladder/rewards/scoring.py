@@ -7,7 +7,7 @@ from typing import Any
 from stepladder.generation.chunks import in_chunks
 from stepladder.job import Job
 from stepladder.records import SCORES
-from stepladder.rewards.model import ProcessRewardModel, score_steps
+from stepladder.rewards.heads.base import ProcessRewardModel
 from stepladder.rewards.scores import score_rows, sigmoid
 from stepladder.training.batches import pieces_by_tokens
 
@@ -26,7 +26,7 @@ def score_trajectories(
 
     def make_rows(piece: Sequence[int], label: str) -> list[dict[str, Any]]:
         chosen = [trajectories[i] for i in piece]
-        return score_rows(chosen, score_steps(model, chosen, f"{label} {folder.name}"))
+        return score_rows(chosen, model.score(chosen, f"{label} {folder.name}"))
 
     pieces = pieces_by_tokens([len(row["prompt_ids"]) + len(row["token_ids"]) for row in trajectories])
     rows = in_chunks(job, pieces, SCORES, make_rows, folder)

@@ -1,5 +1,6 @@
 """Training a process reward model on step labels."""
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,25 +11,22 @@ from stepladder.errors import StepladderError
 from stepladder.files import whole_folder
 from stepladder.job import Job
 from stepladder.records import Counts
-from stepladder.rewards.losses import bce_loss, mse_loss, orm_loss, rank_loss
-from stepladder.rewards.model import collate_steps, new_prm, save_prm
+from stepladder.rewards.adapters import add_adapters, merge_adapters
+from stepladder.rewards.model import new_prm
+from stepladder.rewards.tasks import make_task
 from stepladder.study.canonical import derive_seed
-from stepladder.study.specs.prms import PerStep
+from stepladder.study.specs.prms import Prm
 from stepladder.training.batches import plan_batches, tokens_in
 from stepladder.training.trainer import Trainer
 
-PADDING = -100.0
-THRESHOLD = 0.5
+# What the labels say of a step.
+_OF_A_STEP = ("soft", "hard", "rollouts", "successes")
 
 
 def labelled_trajectories(
-    trajectories: Sequence[dict[str, Any]], labels: Sequence[dict[str, Any]], target: str, counts: Counts
+    trajectories: Sequence[dict[str, Any]], labels: Sequence[dict[str, Any]], counts: Counts
 ) -> list[dict[str, Any]]:
-    """Trajectories with a list of step targets in [0, 1], of those that have labels and steps.
-
-    Args:
-        target: "soft" (mean of the trials), "hard" (any trial right) or "threshold" (mean at least one half).
-    """
+    """Trajectories with lists of what the labels say of their steps, of those that have labels and steps."""
     found: dict[tuple[str, int], dict[int, dict[str, Any]]] = {}
     for label in labels:
         found.setdefault((label["question_id"], label["sample"]), {})[label["step"]] = label
@@ -39,13 +37,7 @@ def labelled_trajectories(
             counts.drop("trajectory without labels")
             continue
         ordered = [steps[step] for step in range(len(row["step_ends"]))]
-        soft = [label["soft"] for label in ordered]
-        targets = {
-            "soft": soft,
-            "hard": [float(label["hard"]) for label in ordered],
-            "threshold": [float(value >= THRESHOLD) for value in soft],
-        }[target]
-        rows.append(row | {"targets": targets, "soft": soft})
+        rows.append(row | {name: [label[name] for label in ordered] for name in _OF_A_STEP})
     return rows
 
 
@@ -54,66 +46,79 @@ def is_held_out(question_id: str, share: float) -> bool:
     return derive_seed("held out", question_id) / 2**63 < share
 
 
-def step_loss(spec: PerStep, scores: Tensor, targets: Tensor) -> tuple[Tensor, float]:
-    """Sum of the loss and the units that it is a sum over: steps for bce and mse, trajectories for rank and orm.
-
-    Args:
-        scores, targets: (batch, steps), targets -100 at padding.
-    """
-    match spec.loss:
-        case "rank":
-            mean, units = rank_loss(scores, targets, spec.zeta, spec.double_count), len(targets)
-        case "orm":
-            mean, units = orm_loss(scores, targets), len(targets)
-        case "bce":
-            mean, units = bce_loss(scores, targets), int((targets != PADDING).sum())
-        case _:
-            mean, units = mse_loss(scores, targets), int((targets != PADDING).sum())
-    return mean * units, units
-
-
-def train_prm(job: Job, rows: Sequence[dict[str, Any]]) -> tuple[Trainer, int]:
+def train_prm(job: Job, rows: Sequence[dict[str, Any]]) -> tuple[Trainer, dict[str, Any]]:
     """Trains a PRM on labelled trajectories and writes its checkpoint.
 
     Returns:
-        the trainer, which holds the trained model, and how many tokens it was trained on.
+        the trainer, which holds the trained model, and numbers of the training for metrics.json.
 
     Raises:
         StepladderError: without rows, or when the time budget is spent.
     """
-    spec: PerStep = job.spec
+    spec: Prm = job.spec
     if not rows:
         raise StepladderError("there is no labelled trajectory to train on; look at metrics.json of the labels node")
-    model = new_prm(job.path("backbone"), job.step_style, spec.loss)
-    lengths = [len(row["prompt_ids"]) + len(row["token_ids"]) for row in rows]
+    model = new_prm(spec, job.path("backbone"), job.step_style, job.path("tokenizer"), job.derive_seed("head"))
+    if spec.head != "pair" and spec.lora:
+        add_adapters(model.backbone, spec.lora)
+    task = make_task(spec, model, rows)
+    lengths = [len(reading.ids) for reading in task.readings]
     batches = plan_batches(lengths, spec.optimisation, job.derive_seed("batches"))
-    head_rate = spec.head_learning_rate or spec.optimisation.learning_rate
-    parts = [(model.head, head_rate), (model.backbone, spec.optimisation.learning_rate)]
-    trainer = Trainer(model, parts, spec.optimisation, len(batches), job.derive_seed("training"))
-    device = trainer.accelerator.device
-    by_steps = spec.loss in ("bce", "mse")
+    rate = spec.optimisation.learning_rate
+    parts = [(model.head, spec.head_learning_rate or rate), (model.classifier, rate)]
+    trainer = Trainer(model.train(), parts, spec.optimisation, len(batches), job.derive_seed("training"))
 
     def loss(module: nn.Module, chosen: Sequence[int]) -> tuple[Tensor, dict[str, Tensor]]:
-        picked = [rows[i] for i in chosen]
-        ids, attention, ends = collate_steps(picked, device)
-        total, _ = step_loss(spec, module(ids, attention, ends), pad_targets(picked, ends.size(1)).to(device))
-        return total, {}
+        outputs = module([task.readings[i] for i in chosen])
+        return task.loss(outputs, chosen), {"closed_form_loss": task.loss(torch.zeros_like(outputs), chosen)}
 
     trainer.fit(
         batches,
-        lambda batch: float(sum(len(rows[i]["targets"]) for i in batch) if by_steps else len(batch)),
+        lambda batch: float(sum(task.weights[i] for i in batch)),
         loss,
         checkpoint=job.checkpoint,
         budget=job.budget(),
         label=f"{job.node} seed {job.seed}",
     )
-    state = trainer.state_dict()
+    model.eval()
+    if spec.head != "pair" and spec.lora:
+        merge_adapters(model.backbone)
+    metrics = {
+        "trained_tokens": tokens_in(batches, lengths),
+        "truncated": sum(reading.cut for reading in task.readings),
+        **course(trainer.history, round(spec.optimisation.warmup * len(batches))),
+    }
     if trainer.accelerator.is_main_process:
         with whole_folder(job.output / "checkpoint") as folder:
-            save_prm(trainer.bare_model, job.path("backbone"), folder, state)
-    return trainer, tokens_in(batches, lengths)
+            model.save(folder)
+        if metrics.get("loss_above_start"):
+            print(_alarm(job, metrics), file=sys.stderr)
+    return trainer, metrics
 
 
-def pad_targets(rows: Sequence[dict[str, Any]], steps: int) -> Tensor:
-    """Step targets as (batch, steps), -100 at padding."""
-    return torch.tensor([row["targets"] + [PADDING] * (steps - len(row["targets"])) for row in rows])
+def course(history: Sequence[dict[str, float]], warmup: int) -> dict[str, Any]:
+    """The first loss, and the mean one after the warm-up, each beside what scores of 0 cost on the same labels.
+
+    Args:
+        warmup: steps with a rising learning rate; where no later step is kept, the last one is taken.
+    """
+    if not history:
+        return {}
+    first = history[0]
+    settled = [point for point in history if point["step"] > warmup] or [history[-1]]
+    mean, closed_form = (sum(point[name] for point in settled) / len(settled) for name in ("loss", "closed_form_loss"))
+    return {
+        "initial_loss": first["loss"],
+        "initial_closed_form_loss": first["closed_form_loss"],
+        "mean_loss": mean,
+        "closed_form_loss": closed_form,
+        "loss_above_start": mean > closed_form,
+    }
+
+
+def _alarm(job: Job, metrics: dict[str, Any]) -> str:
+    return (
+        f"stepladder: {job.title}: after warm-up the loss stays at {metrics['mean_loss']:.4f}, above the "
+        f"{metrics['closed_form_loss']:.4f} of a model that scores every step 0: nothing is learnt; "
+        "try another learning rate, and look at the labels"
+    )

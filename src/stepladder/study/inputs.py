@@ -56,11 +56,16 @@ def inputs(
             labels = nodes["labels", spec.labels].spec
             return {
                 "backbone": at("models" if spec.head == "pair" else "policies", spec.backbone),
+                "tokenizer": at("policies", _tokenizer_of(nodes, labels.trajectories)),
                 "labels": at("labels", spec.labels),
                 "trajectories": at("trajectories", labels.trajectories),
             }
         case "scores":
-            return {"prm": at("prms", spec.prm), "trajectories": at("trajectories", spec.trajectories)}
+            return {
+                "prm": at("prms", spec.prm),
+                "tokenizer": at("policies", _tokenizer_of(nodes, spec.trajectories)),
+                "trajectories": at("trajectories", spec.trajectories),
+            }
         case "rewards":
             scores = nodes["scores", spec.scores].spec
             return {
@@ -74,6 +79,7 @@ def inputs(
         case "evaluations" if spec.method == "given":
             trajectories = nodes["trajectories", spec.trajectories].spec
             return {
+                "tokenizer": at("policies", _tokenizer_of(nodes, spec.trajectories)),
                 "trajectories": at("trajectories", spec.trajectories),
                 "questions": at("questions", trajectories.questions),
                 "prms": [at("prms", prm) for prm in spec.prms],
@@ -101,6 +107,12 @@ def inputs(
                 "metrics": [str(Path(path).parent / "metrics.json") for path in answers],
                 "reported": [reported_file(spec.reported)] if spec.reported else [],
             }
+
+
+def _tokenizer_of(nodes: Nodes, trajectories: str) -> str:
+    """The policy whose tokenizer made the token ids of trajectories."""
+    spec = nodes["trajectories", trajectories].spec
+    return spec.policy if spec.method == "sampled" else spec.tokenizer
 
 
 def _local_files(spec: Questions, settings: Settings) -> list[str]:

@@ -12,7 +12,8 @@ CODE_VERSIONS = dict.fromkeys(STAGES, 1) | {
     "questions": 2,
     "trajectories": 2,
     "labels": 3,
-    "prms": 2,
+    "prms": 3,
+    "scores": 2,
     "evaluations": 3,
     "tables": 3,
 }

@@ -90,7 +90,8 @@ def build_optimizer(parts: Iterable[tuple[nn.Module, float]], optimisation: Opti
     """An optimiser over modules, each with its own learning rate for what Muon does not move.
 
     Args:
-        parts: (module, learning rate); parameters shared between modules belong to the first.
+        parts: (module, learning rate); parameters shared between modules belong to the first. A module that is one
+            linear layer is a head, which Muon does not move.
     """
     seen: set[int] = set()
     groups: list[dict[str, Any]] = []
@@ -99,6 +100,8 @@ def build_optimizer(parts: Iterable[tuple[nn.Module, float]], optimisation: Opti
         for model in (m for m in module.modules() if isinstance(m, PreTrainedModel)):
             if (output := model.get_output_embeddings()) is not None:
                 embeddings |= {id(p) for p in output.parameters()}
+        if isinstance(module, nn.Linear):
+            embeddings |= {id(p) for p in module.parameters()}
         own = [p for p in module.parameters() if p.requires_grad and id(p) not in seen]
         seen.update(id(p) for p in own)
         hidden = [p for p in own if p.ndim == 2 and min(p.shape) > 1 and id(p) not in embeddings]

@@ -192,7 +192,7 @@ class Trainer:
             batch = batches[self.steps_done]
             with budget.unit():
                 means = self.step(batch, weight(batch), loss)
-            if self.steps_done % every == 0 or self.steps_done == len(batches):
+            if self.steps_done % every == 0 or self.steps_done in (1, len(batches)):
                 self.history.append({"step": self.steps_done, **means})
             if bar:
                 bar.update(self.steps_done, f"loss {means['loss']:.4f}")

@@ -1,0 +1,1 @@
+"""The kinds of process reward models: one interface, one file a head."""

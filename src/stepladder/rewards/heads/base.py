@@ -1,0 +1,138 @@
+"""What every process reward model offers: it reads a trajectory, and gives each of its steps a score."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+from stepladder.progress import Progress
+from stepladder.rewards.format import KEY, Format
+from stepladder.training.batches import batches_by_tokens
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What one pass reads of a trajectory: the whole of it, or one of its steps.
+
+    Attributes:
+        ids: token ids.
+        step_ends: position one past the last token of every step that it scores.
+        types: token types, where the tokenizer has them.
+        cut: whether tokens were left out, since the text is too long.
+    """
+
+    ids: Sequence[int]
+    step_ends: Sequence[int]
+    types: Sequence[int] = ()
+    cut: bool = False
+
+
+class ProcessRewardModel(nn.Module, ABC):
+    """A transformers classifier with its tokenizer and its format.
+
+    Args:
+        tokenizer: the model's own.
+        reader: the tokenizer of the trajectories that it scores; the model's own, or one that cuts text otherwise.
+    """
+
+    def __init__(
+        self,
+        classifier: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerFast,
+        format: Format,
+        reader: PreTrainedTokenizerFast | None = None,
+    ):
+        super().__init__()
+        self.classifier, self.tokenizer, self.format = classifier, tokenizer, format
+        self.reader = reader or tokenizer
+
+    @property
+    def backbone(self) -> nn.Module:
+        """The model without its head."""
+        return self.classifier.base_model
+
+    @property
+    @abstractmethod
+    def head(self) -> nn.Module:
+        """From hidden state to outputs."""
+
+    @abstractmethod
+    def read(self, trajectory: dict[str, Any]) -> list[Reading]:
+        """What the passes over a trajectory read; together their steps are its steps, in order.
+
+        Args:
+            trajectory: prompt_ids, token_ids and step_ends, as the reader has them.
+        """
+
+    @abstractmethod
+    def read_text(self, prompt: str, answer: str) -> list[Reading]:
+        """What the passes over an answer read, cut into steps as the format says."""
+
+    @abstractmethod
+    def forward(self, readings: Sequence[Reading]) -> Tensor:
+        """(readings, steps, outputs) in fp32; what stands at padded steps has no meaning."""
+
+    @abstractmethod
+    def step_logits(self, outputs: Tensor) -> Tensor:
+        """(..., outputs) to (...): the log-odds of a step's score."""
+
+    def score(self, trajectories: Sequence[dict[str, Any]], label: str = "") -> list[list[float]]:
+        """Every step's score as log-odds; its sigmoid is in [0, 1].
+
+        Args:
+            trajectories: rows with prompt_ids, token_ids and step_ends, as the reader has them.
+            label: what the progress bar says; empty for no bar.
+        """
+        return self._score([self.read(row) for row in trajectories], label)
+
+    def score_texts(self, answers: Sequence[tuple[str, str]], label: str = "") -> list[list[float]]:
+        """What :meth:`score` gives, of prompts and answers as texts."""
+        return self._score([self.read_text(prompt, answer) for prompt, answer in answers], label)
+
+    @torch.inference_mode()
+    def _score(self, read: Sequence[list[Reading]], label: str) -> list[list[float]]:
+        flat = [(owner, reading) for owner, readings in enumerate(read) for reading in readings]
+        found: list[list[float]] = [[] for _ in flat]
+        bar = Progress(label, len(flat), "sequences") if label else None
+        done = 0
+        for chosen in batches_by_tokens([len(reading.ids) for _, reading in flat]):
+            logits = self.step_logits(self([flat[place][1] for place in chosen])).tolist()
+            for place, steps in zip(chosen, logits, strict=True):
+                found[place] = steps[: len(flat[place][1].step_ends)]
+            done += len(chosen)
+            if bar:
+                bar.update(done)
+        if bar:
+            bar.close()
+        scores: list[list[float]] = [[] for _ in read]
+        for (owner, _), steps in zip(flat, found, strict=True):
+            scores[owner] += steps
+        return scores
+
+    def cut(self, trajectories: Sequence[dict[str, Any]]) -> int:
+        """In how many passes over the trajectories tokens are left out."""
+        return sum(reading.cut for row in trajectories for reading in self.read(row))
+
+    def save(self, folder: Path) -> None:
+        """Writes an ordinary Hugging Face checkpoint with the model's tokenizer and its format."""
+        setattr(self.classifier.config, KEY, self.format.model_dump(mode="json"))
+        self.classifier.save_pretrained(folder)
+        self.tokenizer.save_pretrained(folder)
+
+
+def padded(rows: Sequence[Sequence[int]], device: torch.device, filling: int = 0) -> Tensor:
+    """Rows of whole numbers as (rows, longest), at least one wide, filled up on the right."""
+    longest = max(1, *map(len, rows))
+    return torch.tensor([[*row, *[filling] * (longest - len(row))] for row in rows], device=device)
+
+
+def log_odds(logits: Tensor, good: Sequence[int]) -> Tensor:
+    """(..., classes) to (...): log of the chance of the classes in ``good`` over that of the others."""
+    inside = torch.zeros(logits.size(-1), dtype=torch.bool, device=logits.device)
+    inside[list(good)] = True
+    return logits[..., inside].logsumexp(-1) - logits[..., ~inside].logsumexp(-1)

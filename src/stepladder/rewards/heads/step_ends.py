@@ -1,0 +1,70 @@
+"""Heads on a causal backbone that are read at the last token of every step: one pass scores a whole trajectory."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from stepladder.reasoning.reencoding import reencoded
+from stepladder.reasoning.tokens import encode_answer, encode_prompt, step_ends
+from stepladder.rewards.heads.base import ProcessRewardModel, Reading, log_odds, padded
+
+
+class ReadAtStepEnds(ProcessRewardModel):
+    """What the causal heads share."""
+
+    def __init__(self, *parts: Any):
+        super().__init__(*parts)
+        self.head.float()
+
+    @property
+    def head(self) -> nn.Linear:
+        """From hidden state to outputs, in fp32."""
+        return self.classifier.score
+
+    def read(self, trajectory: dict[str, Any]) -> list[Reading]:
+        """One reading: prompt and answer. Ids travel as they are where the reader is the model's own tokenizer."""
+        if self.reader is not self.tokenizer:
+            trajectory = reencoded(trajectory, self.reader, self.tokenizer)
+        return [_reading(trajectory["prompt_ids"], trajectory["token_ids"], trajectory["step_ends"])]
+
+    def read_text(self, prompt: str, answer: str) -> list[Reading]:
+        """One reading: prompt and answer, which ends with the end-of-sequence token."""
+        ids = encode_answer(self.tokenizer, answer)
+        _, ends = step_ends(self.tokenizer, ids, self.format.step_style)
+        return [_reading(encode_prompt(self.tokenizer, prompt), ids, ends)]
+
+    def forward(self, readings: Sequence[Reading]) -> Tensor:
+        """(readings, steps, outputs) in fp32; what stands at padded steps has no meaning.
+
+        Padding is on the right, where causal attention does not see it: no mask is made, and the backbone takes its
+        fastest attention. Packed in one row, with a mask of blocks, a batch took 1.03 to 17 times as long.
+        """
+        device = self.head.weight.device
+        ids = padded([reading.ids for reading in readings], device)
+        places = padded([[end - 1 for end in reading.step_ends] for reading in readings], device)
+        hidden = self.backbone(input_ids=ids, use_cache=False).last_hidden_state
+        at_ends = hidden.gather(1, places.unsqueeze(-1).expand(-1, -1, hidden.size(-1)))
+        with torch.autocast(hidden.device.type, enabled=False):
+            return self.head(at_ends.to(self.head.weight.dtype)).float()
+
+
+class PerStep(ReadAtStepEnds):
+    """A scalar a step (PQM): its logit."""
+
+    def step_logits(self, outputs: Tensor) -> Tensor:
+        """The output itself."""
+        return outputs.squeeze(-1)
+
+
+class LastToken(ReadAtStepEnds):
+    """K + 1 classes a step (LPR): how many of K rollouts from it are right."""
+
+    def step_logits(self, outputs: Tensor) -> Tensor:
+        """Log-odds of the classes that the format calls good."""
+        return log_odds(outputs, self.format.good)
+
+
+def _reading(prompt_ids: Sequence[int], token_ids: Sequence[int], ends: Sequence[int]) -> Reading:
+    return Reading((*prompt_ids, *token_ids), tuple(len(prompt_ids) + end for end in ends))

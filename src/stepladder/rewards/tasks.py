@@ -1,0 +1,143 @@
+"""What each head of a PRM learns: the readings that are its rows, and their loss as a sum over units."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from stepladder.errors import StepladderError
+from stepladder.reasoning.reencoding import step_texts
+from stepladder.rewards import losses
+from stepladder.rewards.class_losses import class_loss, count_loss
+from stepladder.rewards.heads.base import ProcessRewardModel, Reading
+from stepladder.rewards.heads.pair import classes_of
+from stepladder.rewards.losses import PADDING
+from stepladder.study.specs import prms as specs
+
+THRESHOLD = 0.5
+
+
+@dataclass(frozen=True)
+class Task:
+    """The rows of a training.
+
+    Attributes:
+        readings: one a row.
+        weights: the units in each row that the summed loss is divided by.
+        loss: sum over the units of some rows, from the model's outputs of these rows (rows, steps, outputs).
+    """
+
+    readings: list[Reading]
+    weights: list[float]
+    loss: Callable[[Tensor, Sequence[int]], Tensor]
+
+
+def make_task(spec: specs.Prm, model: ProcessRewardModel, rows: Sequence[dict[str, Any]]) -> Task:
+    """What a spec's head learns from labelled trajectories (``training.labelled_trajectories``).
+
+    Raises:
+        StepladderError: when the labels are not those that the head needs.
+    """
+    match spec:
+        case specs.PerStep():
+            return _per_step(spec, model, rows)
+        case specs.Pair():
+            return _pair(spec, model, rows)
+        case specs.LastToken():
+            return _last_token(spec, model, rows)
+
+
+def step_targets(spec: specs.PerStep, row: dict[str, Any]) -> list[float]:
+    """Targets of a trajectory's steps in [0, 1], -100 for a step that is left out."""
+    match spec.target:
+        case "soft":
+            targets = row["soft"]
+        case "hard":
+            targets = [float(hard) for hard in row["hard"]]
+        case "threshold":
+            targets = [float(soft >= THRESHOLD) for soft in row["soft"]]
+    return losses.after_first_error(torch.tensor([targets]), spec.recoveries)[0].tolist()
+
+
+def step_loss(spec: specs.PerStep, scores: Tensor, targets: Tensor) -> Tensor:
+    """Sum of the loss: over steps of those that are taken step by step, over trajectories of the others.
+
+    Args:
+        scores, targets: (batch, steps), targets -100 at padding.
+    """
+    real = targets != PADDING
+    rows, steps = real.any(1).sum(), real.sum()
+    match spec.loss:
+        case "rank":
+            return losses.rank_loss(scores, targets, spec.zeta, spec.double_count) * rows
+        case "theory_rank":
+            return losses.theory_rank_loss(scores, targets, spec.zeta, spec.double_count) * rows
+        case "ablated_rank":
+            return losses.ablated_rank_loss(scores, targets, spec.double_count) * rows
+        case "orm":
+            return losses.orm_loss(scores, targets, spec.orm_target) * rows
+        case "mse":
+            return losses.mse_loss(scores, targets) * steps
+        case "bce":
+            return losses.bce_loss(scores, targets) * steps
+        case "bce_as_published":
+            return losses.bce_loss_in_bf16(scores, targets) * steps
+
+
+def _per_step(spec: specs.PerStep, model: ProcessRewardModel, rows: Sequence[dict[str, Any]]) -> Task:
+    targets = [step_targets(spec, row) for row in rows]
+    by_steps = spec.loss in ("bce", "mse", "bce_as_published")
+    units = [sum(target != PADDING for target in row) if by_steps else 1 for row in targets]
+
+    def loss(outputs: Tensor, chosen: Sequence[int]) -> Tensor:
+        return step_loss(spec, outputs.squeeze(-1), pad_steps([targets[i] for i in chosen], outputs))
+
+    return Task([reading for row in rows for reading in model.read(row)], units, loss)
+
+
+def _last_token(spec: specs.LastToken, model: ProcessRewardModel, rows: Sequence[dict[str, Any]]) -> Task:
+    """The prefixes of a trajectory are learnt in one pass over it: causal attention gives each what it alone gives."""
+    for row in rows:
+        _check_counts(spec, row)
+
+    def loss(outputs: Tensor, chosen: Sequence[int]) -> Tensor:
+        trials = pad_steps([rows[i]["rollouts"] for i in chosen], outputs).flatten()
+        successes = pad_steps([rows[i]["successes"] for i in chosen], outputs).flatten()
+        flat, prefixes = outputs.flatten(0, 1), (trials != PADDING).sum()
+        if spec.loss == "counts":
+            return count_loss(flat, successes, trials) * prefixes
+        classes = (successes * spec.trials / trials).where(trials != PADDING, PADDING)
+        return class_loss(flat, classes) * prefixes
+
+    return Task([reading for row in rows for reading in model.read(row)], [len(row["soft"]) for row in rows], loss)
+
+
+def _pair(spec: specs.Pair, model: ProcessRewardModel, rows: Sequence[dict[str, Any]]) -> Task:
+    readings = [reading for row in rows for reading in model.pairs(step_texts(model.reader, row), spec.max_length)]
+    classes = classes_of([soft for row in rows for soft in row["soft"]])
+
+    def loss(outputs: Tensor, chosen: Sequence[int]) -> Tensor:
+        return class_loss(outputs.squeeze(1), classes[list(chosen)].to(outputs.device)) * len(chosen)
+
+    return Task(readings, [1.0] * len(readings), loss)
+
+
+def _check_counts(spec: specs.LastToken, row: dict[str, Any]) -> None:
+    where = f"labels of question {row['question_id']}, sample {row['sample']}"
+    if min(row["rollouts"]) == 0:
+        raise StepladderError(f"{where}: hold means without counts; the last_token head needs counts of rollouts")
+    if spec.loss == "classes" and any(
+        good * spec.trials % all_ for good, all_ in zip(row["successes"], row["rollouts"], strict=True)
+    ):
+        raise StepladderError(
+            f"{where}: counts of {max(row['rollouts'])} rollouts are none of {spec.trials}; "
+            "set trials to the labels' rollouts, or take loss: counts"
+        )
+
+
+def pad_steps(rows: Sequence[Sequence[float]], outputs: Tensor) -> Tensor:
+    """Numbers a step as (rows, steps of the outputs), -100 at padding."""
+    steps = outputs.size(1)
+    return torch.tensor([[*row, *[float(PADDING)] * (steps - len(row))] for row in rows], device=outputs.device)
