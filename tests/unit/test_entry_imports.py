@@ -22,6 +22,8 @@ LIGHT = {
     "reward": set(),
     "costs": set(),
     "table": {"matplotlib"},
+    "step_table": {"matplotlib"},
+    "published_labels": set(),
 }
 # The heavy libraries that modules of ours may name at their top, where an entry point loads a model or a database.
 MODEL = {"torch", "transformers"}
@@ -29,6 +31,9 @@ TRAINER = MODEL | {"accelerate"}
 NAMED = {
     "model": MODEL,
     "score": MODEL,
+    "judge": MODEL,
+    "candidates": MODEL,
+    "solutions": MODEL,
     "reference": TRAINER,
     "pretrain": TRAINER,
     "sft": TRAINER,

@@ -94,19 +94,28 @@ def order_accuracy(scores: ArrayLike, labels: ArrayLike, trajectories: ArrayLike
     ``trajectories``: (steps,), the id of each step's trajectory. Tied scores count one half. All pairs count
     alike, so trajectories with more of them weigh more; nan without a pair.
     """
+    right, pairs = ordered_pairs(scores, labels, trajectories)
+    return float(right.sum() / pairs.sum()) if pairs.sum() else float("nan")
+
+
+def ordered_pairs(scores: ArrayLike, labels: ArrayLike, trajectories: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """(trajectories,) pairs of steps with differing labels in order, and all of them; see ``order_accuracy``.
+
+    In the order of the trajectories' ids.
+    """
     scores, labels = _checked(scores, labels)
     _, owner = np.unique(np.asarray(trajectories), return_inverse=True)
     if owner.shape != scores.shape:
         raise StepladderError(f"every step needs its trajectory's id; got {owner.size} ids for {scores.size} steps")
     order = np.argsort(owner, kind="stable")
     starts = np.flatnonzero(np.diff(owner[order])) + 1
-    right, pairs = 0.0, 0
+    found = []
     for steps in np.split(order, starts):
         better = labels[steps][:, None] > labels[steps][None, :]
         lead = np.sign(scores[steps][:, None] - scores[steps][None, :])
-        right += float(((lead[better] + 1) / 2).sum())
-        pairs += int(better.sum())
-    return right / pairs if pairs else float("nan")
+        found.append((((lead[better] + 1) / 2).sum(), better.sum()))
+    right, pairs = np.array(found, dtype=np.float64).T
+    return right, pairs
 
 
 def profile(scores: ArrayLike, labels: ArrayLike, groups: ArrayLike) -> tuple[Group, ...]:

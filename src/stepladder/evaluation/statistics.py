@@ -1,6 +1,6 @@
 """Uncertainty of accuracies: bootstrap over questions and seeds, paired differences, tests of several pairs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
@@ -109,13 +109,17 @@ def resampled_sums(columns: ArrayLike, resamples: int, seed: int) -> np.ndarray:
     ``columns``: (questions, columns). The same ``seed`` draws the same questions for any columns.
     """
     table = np.asarray(columns, dtype=np.float64)
+    return np.concatenate([counts @ table for counts in drawn_questions(len(table), resamples, seed)])
+
+
+def drawn_questions(questions: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
+    """Pieces of (resamples, questions): how often each question is drawn in each resample."""
     _check_resamples(resamples)
     generator = np.random.default_rng(seed)
-    questions = len(table)
     at_once = max(1, LARGEST_DRAW // questions)
-    sizes = [min(at_once, resamples - done) for done in range(0, resamples, at_once)]
     shares = np.full(questions, 1 / questions)
-    return np.concatenate([generator.multinomial(questions, shares, size=size) @ table for size in sizes])
+    for done in range(0, resamples, at_once):
+        yield generator.multinomial(questions, shares, size=min(at_once, resamples - done))
 
 
 def interval_of(estimate: float, resampled: np.ndarray, level: float = 0.95) -> Interval:

@@ -1,4 +1,4 @@
-"""What all tables are made of: lines of cells, in per cent."""
+"""What all tables are made of: lines of cells, in per cent but for counts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -1,27 +1,29 @@
-"""Pictures of a table: bars of the averages, and accuracy against the number of samples.
-
-The same numbers give the same bytes: a PNG carries neither date nor version.
-"""
+"""Pictures of a table of answers: bars of the averages, and accuracy against the number of samples."""
 
 from pathlib import Path
 
-from matplotlib import rc_context
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from stepladder.files import atomic_path
+from stepladder.report.canvas import (
+    COLOURS,
+    GRID,
+    INK,
+    LITERALLY,
+    MAJORITY_COLOUR,
+    REFERENCE_COLOUR,
+    finish,
+    panels,
+    save,
+)
 from stepladder.report.cells import AVERAGE, Cell
 from stepladder.report.curves import MAJORITY, ORACLE, RANDOM, Curves
 from stepladder.report.tables import ResultTable
 
-# A label may hold dollar signs, which matplotlib would read as a formula.
-_LITERALLY = rc_context({"text.parse_math": False})
-# Okabe and Ito's colours, which stay apart for colour-blind readers.
-_COLOURS = ("#0072B2", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442")
-_MEASURED, _REPORTED, _MAJORITY, _CEILING = "#0072B2", "#B8BCC2", "#009E73", "#6B7280"
+_MEASURED, _REPORTED = COLOURS[0], "#B8BCC2"
 
 
-@_LITERALLY
+@LITERALLY
 def draw_bars(table: ResultTable, path: Path) -> None:
     """One bar per row that has an average, with its 95 % interval; the baseline's height is drawn through all."""
     lines = [line for line in table.lines if AVERAGE in line.cells][::-1]
@@ -32,41 +34,41 @@ def draw_bars(table: ResultTable, path: Path) -> None:
         axes.barh(place, cell.mean, height=0.66, color=_REPORTED if line.reported else _MEASURED, zorder=2)
         if cell.low is not None:
             axes.errorbar(
-                cell.mean, place, xerr=_error(cell), fmt="none", ecolor="#1a1a1a", elinewidth=1.2, capsize=3, zorder=3
+                cell.mean, place, xerr=_error(cell), fmt="none", ecolor=INK, elinewidth=1.2, capsize=3, zorder=3
             )  # fmt: skip
         right = max(cell.mean, cell.high or 0)
         axes.annotate(
             f"{cell.mean:.1f}", (right, place), xytext=(5, 0), textcoords="offset points", va="center", fontsize=9
         )  # fmt: skip
     (baseline,) = (line.cells[AVERAGE] for line in lines if line.label == table.baseline)
-    axes.axvline(baseline.mean, color="#1a1a1a", linestyle=":", linewidth=1, zorder=4)
+    axes.axvline(baseline.mean, color=INK, linestyle=":", linewidth=1, zorder=4)
     axes.set_yticks(range(len(lines)), [line.label for line in lines])
     axes.set_xlim(0, 108)
     axes.set_xticks(range(0, 101, 20))
     axes.set_xlabel(f"average accuracy in %, 95 % interval; dotted: {table.baseline}")
     axes.set_title(table.title, loc="left", fontsize=11)
-    axes.grid(axis="x", color="#e3e5e8", zorder=0)
+    axes.grid(axis="x", color=GRID, zorder=0)
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(axis="y", length=0)
-    _save(figure, path)
+    save(figure, path)
 
 
-@_LITERALLY
+@LITERALLY
 def draw_curves(found: list[Curves], path: Path) -> None:
     """One panel per evaluation; where no evaluation has several samples and a PRM, the picture says so."""
-    figure = Figure(figsize=(max(6.5, 5.6 * len(found)), 4.2), layout="constrained", dpi=150)
-    if not found:
-        said = "no evaluation of this table has several samples and a PRM"
-        figure.text(0.5, 0.5, said, ha="center", va="center", color="#555555")
-    panels = figure.subplots(1, len(found), squeeze=False, sharey=True)[0] if found else []
-    for axes, curves in zip(panels, found, strict=True):
+    figure, places = panels(len(found), "no evaluation of this table has several samples and a PRM")
+    for axes, curves in zip(places, found, strict=True):
         _draw_panel(axes, curves)
-    _save(figure, path)
+    save(figure, path)
 
 
-def _draw_panel(axes, curves: Curves) -> None:
-    styles = {MAJORITY: (_MAJORITY, "s", "-"), ORACLE: (_CEILING, "^", "--"), RANDOM: (_CEILING, "v", "--")}
-    free = iter(_COLOURS * len(curves.curves))
+def _draw_panel(axes: Axes, curves: Curves) -> None:
+    styles = {
+        MAJORITY: (MAJORITY_COLOUR, "s", "-"),
+        ORACLE: (REFERENCE_COLOUR, "^", "--"),
+        RANDOM: (REFERENCE_COLOUR, "v", "--"),
+    }
+    free = iter(COLOURS * len(curves.curves))
     for curve in curves.curves:
         colour, marker, dashes = styles.get(curve.label) or (next(free), "o", "-")
         sizes, cells = list(curve.cells), list(curve.cells.values())
@@ -76,22 +78,12 @@ def _draw_panel(axes, curves: Curves) -> None:
             sizes, [cell.low for cell in cells], [cell.high for cell in cells], color=colour, alpha=0.12, linewidth=0
         )  # fmt: skip
     if curves.greedy is not None:
-        axes.axhline(curves.greedy.mean, color="#1a1a1a", linestyle=":", linewidth=1, label="greedy")
+        axes.axhline(curves.greedy.mean, color=INK, linestyle=":", linewidth=1, label="greedy")
     axes.set_xscale("log", base=2)
     axes.set_xticks(sizes, [str(size) for size in sizes])
     axes.minorticks_off()
-    axes.set_xlabel("samples n")
-    axes.set_ylabel("average accuracy in %, 95 % interval")
-    axes.set_title(f"evaluations.{curves.evaluation}", loc="left", fontsize=11)
-    axes.grid(color="#e3e5e8")
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, fontsize=9)
+    finish(axes, f"evaluations.{curves.evaluation}", "samples n", "average accuracy in %, 95 % interval")
 
 
 def _error(cell: Cell) -> list[list[float]]:
     return [[max(0.0, cell.mean - cell.low)], [max(0.0, cell.high - cell.mean)]]
-
-
-def _save(figure: Figure, path: Path) -> None:
-    with atomic_path(path) as temporary:
-        FigureCanvasAgg(figure).print_png(temporary, metadata={"Software": None})

@@ -55,23 +55,26 @@ def _words(line: Line, columns: list[str]) -> list[str]:
     average = line.cells.get(AVERAGE)
     return [
         line.label,
-        *(_mean(line.cells.get(column)) for column in columns),
-        _mean(average) if average is None or average.low is None else _interval(average),
-        _difference(average),
-        _mean(line.cells.get(FLEXIBLE)),
-        _mean(line.cells.get(UNPARSABLE)),
+        *(mean_words(line.cells.get(column)) for column in columns),
+        mean_words(average) if average is None or average.low is None else interval_words(average),
+        difference_words(average),
+        mean_words(line.cells.get(FLEXIBLE)),
+        mean_words(line.cells.get(UNPARSABLE)),
     ]
 
 
-def _mean(cell: Cell | None) -> str:
+def mean_words(cell: Cell | None) -> str:
+    """The mean alone."""
     return NOTHING if cell is None else f"{cell.mean:.1f}"
 
 
-def _interval(cell: Cell) -> str:
+def interval_words(cell: Cell) -> str:
+    """The mean with its interval."""
     return f"{cell.mean:.1f} [{cell.low:.1f}, {cell.high:.1f}]"
 
 
-def _difference(cell: Cell | None) -> str:
+def difference_words(cell: Cell | None) -> str:
+    """The paired difference to the baseline with its interval."""
     if cell is None or cell.difference is None:
         return NOTHING
     return f"{_signed(cell.difference)} [{_signed(cell.difference_low)}, {_signed(cell.difference_high)}]"

@@ -1,0 +1,105 @@
+"""A table of step measures: rows of PRMs, with intervals and paired differences, between an oracle and chance."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from stepladder.evaluation.first_error import validation_part
+from stepladder.evaluation.statistics import difference_of, interval_of
+from stepladder.evaluation.step_measures import MEASURES, Bootstrap, Measured, ScoredSteps, measure, threshold_of
+from stepladder.report.cells import Cell, Line
+from stepladder.report.step_scores import StepScores
+from stepladder.study.specs.tables import StepsTable
+
+QUESTIONS, STEPS = "questions", "steps"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One row before any format: what it is called, what it was measured on, and its steps for every seed.
+
+    ``thresholds``: of first errors, by seed; None where they cannot be fitted.
+    """
+
+    label: str
+    source: str
+    labels: str
+    steps: list[ScoredSteps]
+    measures: dict[str, Measured]
+    thresholds: list[float | None]
+    reference: bool
+
+
+@dataclass(frozen=True)
+class StepTable:
+    """What a table of step measures says, before any format; all in per cent but the two counts."""
+
+    title: str
+    baseline: str
+    seeds: int
+    lines: tuple[Line, ...]
+
+
+def judge_rows(spec: StepsTable, found: StepScores, seed: int) -> list[Judged]:
+    """Every row of a table, and behind the rows on each labels node an oracle's and a random PRM's.
+
+    Args:
+        seed: of the bootstrap's draws.
+
+    Raises:
+        StepladderError: when a labelled step has no score.
+    """
+    draws = Bootstrap(spec.resamples, seed)
+    nodes = list(dict.fromkeys(row.labels for row in spec.rows))
+
+    def judged(
+        label: str, source: str, labels: str, steps: list[ScoredSteps], margin: float, reference: bool
+    ) -> Judged:
+        questions = found.questions(labels)
+        fitting = validation_part(questions, spec.validation)
+        measures = measure(steps, questions, margin, spec.validation, draws)
+        return Judged(label, source, labels, steps, measures, [threshold_of(s, fitting) for s in steps], reference)
+
+    rows = []
+    for node in nodes:
+        at = f"labels.{node}"
+        for row in (row for row in spec.rows if row.labels == node):
+            steps = found.of_prm(row.scores, node)
+            rows.append(judged(row.label, f"scores.{row.scores} on {at}", node, steps, row.margin, False))
+        for prm, word in (("random", "chance"), ("oracle", "oracle")):
+            label = word if len(nodes) == 1 else f"{word} on {node}"
+            rows.append(judged(label, at, node, found.of_reference(prm, node), 0.0, True))
+    return rows
+
+
+def make_step_table(spec: StepsTable, rows: Sequence[Judged]) -> StepTable:
+    """The table of some rows. Rows on other labels than the baseline's have no difference to it."""
+    (baseline,) = (row for row in rows if row.label == spec.baseline and not row.reference)
+    lines = tuple(_line(row, baseline) for row in rows)
+    return StepTable(spec.title, spec.baseline, len(baseline.steps), lines)
+
+
+def _line(row: Judged, baseline: Judged) -> Line:
+    questions = len({question for steps in row.steps for question in steps.question})
+    cells = {QUESTIONS: Cell(questions), STEPS: Cell(float(np.mean([len(steps.labels) for steps in row.steps])))}
+    paired = row is not baseline and row.labels == baseline.labels
+    for name in MEASURES:
+        if not np.isnan(row.measures[name].estimate):
+            cells[name] = _cell(row.measures[name], baseline.measures[name] if paired else None)
+    return Line(row.label, row.source, False, cells, dict.fromkeys(cells, questions))
+
+
+def _cell(found: Measured, baseline: Measured | None) -> Cell:
+    mean = interval_of(found.estimate, _there(found.resampled))
+    values = [mean.estimate, mean.low, mean.high]
+    if baseline is not None and not np.isnan(baseline.estimate):
+        gaps = _there(found.resampled - baseline.resampled)
+        gap = difference_of(found.estimate - baseline.estimate, gaps)
+        values += [gap.estimate, gap.low, gap.high]
+    return Cell(*(None if np.isnan(value) else 100 * value for value in values))
+
+
+def _there(resampled: np.ndarray) -> np.ndarray:
+    """The resamples in which the measure exists."""
+    return resampled[~np.isnan(resampled)]
