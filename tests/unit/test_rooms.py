@@ -8,7 +8,7 @@ import pytest
 ROOMS = [
     "errors", "budget", "files", "progress", "study", "study_job", "attempts", "status", "records", "weights", "job",
     "questions", "pretrained", "reasoning", "generation", "supervision", "training", "rewards", "policies",
-    "evaluation", "report", "tracking",
+    "evaluation", "report", "tracking", "command",
 ]  # fmt: skip
 PACKAGE = Path(__file__).resolve().parents[2] / "src" / "stepladder"
 MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py") if path.name != "__init__.py")

@@ -1,0 +1,1 @@
+"""The ``stepladder`` command: what is done with a trained model outside of a study."""
