@@ -46,7 +46,12 @@ def records_of(*solutions: LabelledSolution):
 @given(chains, st.booleans())
 def test_steps_end_where_the_line_style_ends_them(chain, finished):
     steps, soft = zip(*chain, strict=True)
-    ((trajectory, labels),) = records_of(LabelledSolution("P", steps, soft, 2, finished))
+    solution = LabelledSolution("P", steps, soft, 2, finished)
+    trajectory = trajectory_row(solution, 0, TOKENIZER, "own", 10_000)
+    if isinstance(trajectory, str):  # the last step is one S, whose token begins with the newline before it
+        assert trajectory == "step without a token of its own" and "S" in steps
+        return
+    labels = label_rows(solution, trajectory)
     assert trajectory["prompt_ids"] == encode_prompt(TOKENIZER, prompt_of("P"))
     text, ends = step_ends(TOKENIZER, trajectory["token_ids"], "line")
     assert text == trajectory["text"] == "\n".join(steps)
@@ -144,3 +149,15 @@ def test_the_samples_of_math_shepherd_become_rows_to_train_on(real_data, tmp_pat
 @pytest.mark.parametrize("same", [("a b", "A  b\n"), ("x", " x ")])
 def test_problem_ids_see_no_blanks_and_no_case(same):
     assert problem_id(same[0]) == problem_id(same[1]) != problem_id(same[0] + "?")
+
+
+def test_training_reads_up_to_the_last_labelled_step_and_no_gap():
+    read = LabelledSolution("P", ("a", "b", "c"), (1.0, 0.0, None), 1, True)
+    gap = LabelledSolution("Q", ("a", "b"), (None, 1.0), 1, True)
+    made, counts = records_of(read, gap), Counts()
+    trajectories, labels = [row for row, _ in made], [label for _, each in made for label in each]
+    (row,) = labelled_trajectories(trajectories, labels, counts)
+    ends = trajectories[0]["step_ends"]
+    assert row["soft"] == [1.0, 0.0] and row["step_ends"] == ends[:2]
+    assert row["token_ids"] == trajectories[0]["token_ids"][: ends[1]]
+    assert counts.dropped == {"step without a label before one that has a label": 1}

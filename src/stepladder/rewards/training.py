@@ -13,11 +13,11 @@ from stepladder.job import Job
 from stepladder.records import Counts
 from stepladder.rewards.adapters import add_adapters, merge_adapters
 from stepladder.rewards.model import new_prm
-from stepladder.rewards.tasks import make_task
+from stepladder.rewards.tasks import Task, make_task
 from stepladder.study.canonical import derive_seed
 from stepladder.study.specs.prms import Prm
 from stepladder.training.batches import plan_batches, tokens_in
-from stepladder.training.trainer import Trainer
+from stepladder.training.trainer import Loss, Trainer
 
 # What the labels say of a step.
 _OF_A_STEP = ("soft", "hard", "rollouts", "successes")
@@ -26,7 +26,11 @@ _OF_A_STEP = ("soft", "hard", "rollouts", "successes")
 def labelled_trajectories(
     trajectories: Sequence[dict[str, Any]], labels: Sequence[dict[str, Any]], counts: Counts
 ) -> list[dict[str, Any]]:
-    """Trajectories with lists of what the labels say of their steps, of those that have labels and steps."""
+    """Trajectories with lists of what the labels say of their steps, of those that have labels and steps.
+
+    What lies behind the last labelled step of a trajectory is cut off: of a published solution people may have read
+    no more than the steps up to the first wrong one.
+    """
     found: dict[tuple[str, int], dict[int, dict[str, Any]]] = {}
     for label in labels:
         found.setdefault((label["question_id"], label["sample"]), {})[label["step"]] = label
@@ -36,7 +40,13 @@ def labelled_trajectories(
         if steps is None:
             counts.drop("trajectory without labels")
             continue
-        ordered = [steps[step] for step in range(len(row["step_ends"]))]
+        ends = row["step_ends"][: max(steps) + 1]
+        if len(steps) < len(ends):
+            counts.drop("step without a label before one that has a label")
+            continue
+        if len(ends) < len(row["step_ends"]):
+            row = row | {"token_ids": row["token_ids"][: ends[-1]], "step_ends": ends}
+        ordered = [steps[step] for step in range(len(ends))]
         rows.append(row | {name: [label[name] for label in ordered] for name in _OF_A_STEP})
     return rows
 
@@ -67,15 +77,10 @@ def train_prm(job: Job, rows: Sequence[dict[str, Any]]) -> tuple[Trainer, dict[s
     rate = spec.optimisation.learning_rate
     parts = [(model.head, spec.head_learning_rate or rate), (model.classifier, rate)]
     trainer = Trainer(model.train(), parts, spec.optimisation, len(batches), job.derive_seed("training"))
-
-    def loss(module: nn.Module, chosen: Sequence[int]) -> tuple[Tensor, dict[str, Tensor]]:
-        outputs = module([task.readings[i] for i in chosen])
-        return task.loss(outputs, chosen), {"closed_form_loss": task.loss(torch.zeros_like(outputs), chosen)}
-
     trainer.fit(
         batches,
         lambda batch: float(sum(task.weights[i] for i in batch)),
-        loss,
+        loss_of(task),
         checkpoint=job.checkpoint,
         budget=job.budget(),
         label=f"{job.node} seed {job.seed}",
@@ -94,6 +99,16 @@ def train_prm(job: Job, rows: Sequence[dict[str, Any]]) -> tuple[Trainer, dict[s
         if metrics.get("loss_above_start"):
             print(_alarm(job, metrics), file=sys.stderr)
     return trainer, metrics
+
+
+def loss_of(task: Task) -> Loss:
+    """The loss of some rows for the trainer, beside what scores of 0 cost on the same labels."""
+
+    def loss(module: nn.Module, chosen: Sequence[int]) -> tuple[Tensor, dict[str, Tensor]]:
+        outputs = module([task.readings[i] for i in chosen])
+        return task.loss(outputs, chosen), {"closed_form_loss": task.loss(torch.zeros_like(outputs), chosen)}
+
+    return loss
 
 
 def course(history: Sequence[dict[str, float]], warmup: int) -> dict[str, Any]:
