@@ -18,7 +18,7 @@ TABLE_CSV = "row,column,mean,difference\nSFT,average,37.5,\nDPO,average,75.0,37.
 
 
 def config(results: Path) -> dict:
-    split = {"questions": "two", "split": "test"}
+    split = {"method": "sampled", "questions": "two", "split": "test"}
     return {
         "study": "tiny",
         "seeds": 2,
@@ -30,7 +30,14 @@ def config(results: Path) -> dict:
             "base": {"method": "pretrain", "model": "small"},
         },
         "evaluations": {"sft": {"policy": "sft", "samples": 4, **split}, "dpo": {"policy": "base", **split}},
-        "tables": {"main": {"title": "t", "baseline": "SFT", "rows": [{"label": "SFT", "evaluation": "sft"}]}},
+        "tables": {
+            "main": {
+                "kind": "answers",
+                "title": "t",
+                "baseline": "SFT",
+                "rows": [{"label": "SFT", "evaluation": "sft"}],
+            }
+        },
     }
 
 
