@@ -96,11 +96,12 @@ def job(
 
 
 def ppo_job(folder: Path, inputs: dict[str, Path], max_seconds: float | None = None, **keys: Any) -> Job:
-    """A small PPO node on the generated questions, its rewards by a PRM and by the outcome."""
+    """A small on-policy node on the generated questions, its rewards by a PRM and by the outcome unless told else."""
     optimisation = {"batch_size": 12, "learning_rate": 3e-3, **keys.pop("optimisation", {})}
     spec = {
         "method": "ppo", "from": "s", "questions": "q", "split": "train", "rewards": "r", "iterations": 3,
-        "questions_per_iteration": 5, "samples": 4, "max_tokens": 40, "optimisation": optimisation, **keys,
+        "questions_per_iteration": 5, "samples": 4, "max_tokens": 40, "optimisation": optimisation,
+        "credit": {"kind": "critic", "learning_rate": 1e-3}, **keys,
     }  # fmt: skip
     rewards = {"scores": "s", "outcome_weight": 1.0}
     return job(folder, "policies", spec, inputs, max_seconds=max_seconds, rewards=rewards)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import tiny
-from stepladder.policies.actor_critic import ActorCritic, frozen_logprobs, pad, policy_and_values
+from stepladder.policies.actor_critic import ActorCritic, before_update, frozen_logprobs, pad
 from stepladder.training.sequences import TokenSequence, collate, first_target
 
 
@@ -40,7 +40,7 @@ def one_by_one(model, sequence, temperature=1.0) -> tuple[torch.Tensor, torch.Te
 
 @pytest.mark.parametrize("temperature", [1.0, 0.7])
 def test_log_probs_of_the_answers_tokens_and_values_of_the_states_before_them(model, sequences, temperature):
-    logprobs, values = policy_and_values(model, sequences, temperature)
+    logprobs, values = before_update(model, sequences, temperature)
     fixed = frozen_logprobs(model.policy, sequences, temperature)
     for sequence, found, value, same in zip(sequences, logprobs, values, fixed, strict=True):
         expected, expected_values = one_by_one(model, sequence, temperature)
@@ -54,7 +54,7 @@ def test_padded_rows_line_up_with_what_the_module_returns(model, sequences):
     first = first_target(sequences)
     with torch.no_grad():
         logprobs, values = model(ids, attention, first, 1.0)
-    old, old_values = policy_and_values(model, sequences, 1.0)
+    old, old_values = before_update(model, sequences, 1.0)
     mask = targets[:, first:]
     assert torch.allclose(pad(old, sequences, first, mask.size(1)), logprobs * mask, atol=1e-5)
     assert torch.allclose(pad(old_values, sequences, first, mask.size(1)), values * mask, atol=1e-5)
@@ -65,7 +65,7 @@ def test_a_new_critic_starts_as_the_policys_body_and_says_zero(tmp_path):
     policy, critic = dict(fresh.policy.model.named_parameters()), dict(fresh.critic.named_parameters())
     assert policy.keys() == critic.keys()
     assert all(torch.equal(policy[name], critic[name]) and policy[name] is not critic[name] for name in policy)
-    _, values = policy_and_values(fresh, [TokenSequence((5, 6, 7), 1)], 1.0)
+    _, values = before_update(fresh, [TokenSequence((5, 6, 7), 1)], 1.0)
     assert values[0].tolist() == [0.0, 0.0]
 
 

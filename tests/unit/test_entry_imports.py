@@ -37,6 +37,7 @@ NAMED = {
     "reference": TRAINER,
     "pretrain": TRAINER,
     "sft": TRAINER,
+    "restem": TRAINER,
     "dpo": TRAINER,
     "prm": TRAINER,
     "sample": MODEL | {"vllm"},

@@ -9,11 +9,13 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import tiny
 from stepladder.errors import StepladderError
+from stepladder.policies.actor_critic import frozen_logprobs
 from stepladder.policies.language import (
     DRILLS_PER_ROW,
     demonstration_sequences,
     drill_sequences,
     load_policy,
+    right_answer_sequences,
     train_language,
 )
 from stepladder.questions.world import drills
@@ -169,3 +171,41 @@ def test_prompts_are_encoded_as_they_are_for_sampling():
     question = tiny.questions()[0]
     (row,) = demonstration_sequences(tiny.tokenizer(), [question], "chain", 500, Counts())
     assert list(row.ids[: row.first_target]) == encode_prompt(tiny.tokenizer(), question["prompt"])
+
+
+def sampled(question: str, tokens: tuple[int, ...], correct: bool = True, finish: str = "stop") -> dict:
+    return {
+        "question_id": question, "prompt_ids": [3, 4], "token_ids": list(tokens), "correct": correct,
+        "finish_reason": finish,
+    }  # fmt: skip
+
+
+def test_right_answers_are_learnt_as_they_were_sampled_and_all_others_counted():
+    rows = [
+        sampled("a", (5, 6)), sampled("a", (5, 7), correct=False), sampled("a", (5, 6)), sampled("a", (8,)),
+        sampled("a", (9,)), sampled("b", (5, 6)), sampled("b", (7,), finish="length"), sampled("b", (5,) * 9),
+    ]  # fmt: skip
+    counts = Counts(len(rows))
+    found = right_answer_sequences(rows, per_question=2, longest=10, counts=counts)
+    assert [row.ids for row in found] == [(3, 4, 5, 6), (3, 4, 8), (3, 4, 5, 6)]
+    assert all(row.first_target == 2 and row.targets == len(row.ids) - 2 for row in found)
+    assert counts.dropped == {
+        "wrong answer": 1, "equal to another answer": 1, "more than per_question": 1, "cut off before its end": 1,
+        "longer than the model's context": 1,
+    }  # fmt: skip
+
+
+def test_learning_from_its_own_right_answers_makes_them_likelier(tmp_path):
+    start = tiny.checkpoint(tmp_path / "start")
+    rng = random.Random(0)
+    rows = [{**tiny.trajectory(f"q{i}", 0, rng), "finish_reason": "stop"} for i in range(12)]
+    right = right_answer_sequences(rows, 4, tiny.CONTEXT, Counts())
+    assert 0 < len(right) == sum(row["correct"] for row in rows)
+    optimisation = {"batch_size": 4, "learning_rate": 3e-3, "epochs": 3}
+    spec = {"method": "restem", "from": "p", "trajectories": "t", "optimisation": optimisation}
+    train_language(tiny.job(tmp_path / "out", "policies", spec, {"start": start}), right, Counts())
+    before, after = (
+        sum(each.sum().item() for each in frozen_logprobs(load_policy(folder), right, 1.0))
+        for folder in (start, tmp_path / "out" / "checkpoint")
+    )
+    assert after > before + len(right)

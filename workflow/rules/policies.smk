@@ -62,6 +62,36 @@ rule policies_sft:
         " 2>&1 | tee {log:q}"
 
 
+# Right answers of a policy itself.
+rule policies_restem:
+    input:
+        unpack(inputs_of("policies")),
+    output:
+        policy=directory(output_of("policies", "checkpoint")),
+        metrics=output_of("policies", "metrics.json"),
+        history=output_of("policies", "history.jsonl"),
+    log:
+        log_of("policies"),
+    wildcard_constraints:
+        name=one_of(study.names("policies", "restem")),
+    conda:
+        "../envs/stepladder.yaml"
+    threads: threads_for("train", "policies", "restem")
+    resources:
+        **resources_for("train", "policies", "restem"),
+    params:
+        job=job_of("policies"),
+        folder=subpath(output.metrics, parent=True),
+        checkpoint=checkpoint_of("policies"),
+        launch=launcher_of("policies"),
+        seconds=seconds_of,
+    shell:
+        "{params.launch} workflow/scripts/restem.py --job {params.job:q} --seed {wildcards.seed}"
+        " --input start {input.start:q} --input trajectories {input.trajectories:q}"
+        " --output {params.folder:q} --checkpoint {params.checkpoint:q} --max-seconds {params.seconds}"
+        " 2>&1 | tee {log:q}"
+
+
 # Preference pairs, against reference log-probs that are computed once.
 rule policies_dpo:
     input:
@@ -93,7 +123,7 @@ rule policies_dpo:
         " 2>&1 | tee {log:q}"
 
 
-# On-policy learning from a PRM's shaped reward.
+# On-policy learning; without a PRM the reward is the outcome.
 rule policies_ppo:
     input:
         unpack(inputs_of("policies")),

@@ -1,4 +1,4 @@
-"""PPO on a shaped process reward."""
+"""On-policy learning from rewarded answers."""
 
 from stepladder.job import Job, run
 from stepladder.policies.onpolicy import train_ppo

@@ -1,7 +1,8 @@
-"""Policy and critic as one module, so that one optimiser and one checkpoint hold both."""
+"""Policy alone, or policy and critic as one module, so that one optimiser and one checkpoint hold both."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -13,33 +14,48 @@ from stepladder.training.batches import batches_by_tokens
 from stepladder.training.sequences import TokenSequence, collate, first_target, token_logprobs
 
 
-class ActorCritic(nn.Module):
+class Actor(nn.Module):
+    """A causal policy without a critic."""
+
+    def __init__(self, policy: nn.Module):
+        super().__init__()
+        self.policy = policy
+
+    @classmethod
+    def load(cls, checkpoint: Path) -> Self:
+        """From a policy's checkpoint."""
+        return cls(load_policy(checkpoint))
+
+    def forward(self, ids: Tensor, attention: Tensor, first: int, temperature: float) -> tuple[Tensor, ...]:
+        """Log-prob of every token from position ``first`` on, (batch, longest - first)."""
+        return (token_logprobs(self.policy, ids, attention, first, temperature),)
+
+
+class ActorCritic(Actor):
     """A causal policy and a separate critic with a scalar head; the critic's body starts as the policy's."""
 
     def __init__(self, policy: nn.Module, critic: nn.Module):
-        super().__init__()
-        self.policy = policy
+        super().__init__(policy)
         self.critic = critic
         self.value_head = nn.Linear(critic.config.hidden_size, 1)
         nn.init.zeros_(self.value_head.weight)
         nn.init.zeros_(self.value_head.bias)
 
     @classmethod
-    def load(cls, checkpoint: Path) -> "ActorCritic":
+    def load(cls, checkpoint: Path) -> Self:
         """Both from one policy checkpoint."""
         policy = load_policy(checkpoint)
         return cls(policy, load_model(AutoModel, checkpoint, dtype=policy.dtype))
 
-    def forward(self, ids: Tensor, attention: Tensor, first: int, temperature: float) -> tuple[Tensor, Tensor]:
+    def forward(self, ids: Tensor, attention: Tensor, first: int, temperature: float) -> tuple[Tensor, ...]:
         """Log-prob of every token from position ``first`` on, and the value of the state before it.
 
         Both are (batch, longest - first).
         """
-        logprobs = token_logprobs(self.policy, ids, attention, first, temperature)
         hidden = self.critic(input_ids=ids, attention_mask=attention, use_cache=False).last_hidden_state
         with torch.autocast(hidden.device.type, enabled=False):
             values = self.value_head(hidden[:, first - 1 : -1].to(self.value_head.weight.dtype)).float().squeeze(-1)
-        return logprobs, values
+        return *super().forward(ids, attention, first, temperature), values
 
 
 @torch.inference_mode()
@@ -53,16 +69,13 @@ def frozen_logprobs(model: nn.Module, sequences: Sequence[TokenSequence], temper
 
 
 @torch.inference_mode()
-def policy_and_values(
-    model: nn.Module, sequences: Sequence[TokenSequence], temperature: float
-) -> tuple[list[Tensor], list[Tensor]]:
-    """Log-probs and values of each sequence's targets before an update; (targets,) tensors."""
+def before_update(model: Actor, sequences: Sequence[TokenSequence], temperature: float) -> list[list[Tensor]]:
+    """Of each sequence's targets the log-probs, and the values where there is a critic; (targets,) tensors."""
 
     def forward(ids: Tensor, attention: Tensor, first: int) -> tuple[Tensor, ...]:
         return model(ids, attention, first, temperature)
 
-    logprobs, values = _of_targets(sequences, forward, next(model.parameters()).device)
-    return logprobs, values
+    return _of_targets(sequences, forward, next(model.parameters()).device)
 
 
 def _of_targets(

@@ -6,6 +6,7 @@ tokens of the whole optimiser batch, for a micro-batch that is only a part of it
 the tokens given. Nothing is gathered over processes: pass tensors, or a count, of all of them.
 """
 
+import math
 from typing import Literal
 
 import torch
@@ -30,11 +31,13 @@ def whiten(x: Tensor, mask: Tensor, shift_mean: bool = True) -> Tensor:
 
     With ``shift_mean`` also to mean 0, over the standard deviation (n - 1). Without, over the root mean
     square: an advantage of 0 stays 0 and no sign changes, unlike in the published VinePPO and ProbPPO, which
-    shift.
+    shift. Where all are equal nothing is left of them but 0 after the shift: no rounding to be blown up.
     """
     real = mask.bool()
     kept = x.where(real, 0.0)
     count = real.sum()
+    if shift_mean and (x.masked_fill(~real, -math.inf).max() <= x.masked_fill(~real, math.inf).min()):
+        return torch.zeros_like(kept)
     centred = (kept - kept.sum() / count.clamp(min=1)).where(real, 0.0) if shift_mean else kept
     degrees = count - 1 if shift_mean else count
     scale = (centred.square().sum() / degrees.clamp(min=1)).sqrt()

@@ -23,7 +23,10 @@ from stepladder.training.sequences import TokenSequence
 
 @dataclass
 class Episode:
-    """One sampled answer with its reward, and what PPO needs of it; log-probs and values are per answer token."""
+    """One sampled answer with its reward, and what an update needs of it, per answer token.
+
+    ``values`` and ``returns`` are a critic's; without one they stay None.
+    """
 
     trajectory: dict[str, Any]
     reward: Reward
@@ -51,12 +54,16 @@ def questions_of_iteration(
 
 
 class Sampler:
-    """Samples and rewards episodes with the engine and the reward function of one job."""
+    """Samples and rewards episodes with the engine and the reward function of one job.
 
-    def __init__(self, job: Job, tokenizer: PreTrainedTokenizerFast, engine: Engine, prm: ProcessRewardModel):
+    Args:
+        prm: of the job's rewards; None where a right answer is worth 1 and any other 0.
+    """
+
+    def __init__(self, job: Job, tokenizer: PreTrainedTokenizerFast, engine: Engine, prm: ProcessRewardModel | None):
         self.job, self.tokenizer, self.engine, self.prm = job, tokenizer, engine, prm
-        self.rewards = Rewards.model_validate(job.data["rewards"])
         spec: Ppo = job.spec
+        self.rewards = Rewards.model_validate(job.data["rewards"]) if spec.rewards else None
         self.sampling = Sampling(temperature=spec.temperature, top_p=1.0, max_tokens=spec.max_tokens)
 
     def sample(self, chosen: Sequence[tuple[int, dict[str, Any]]]) -> list[Episode]:
@@ -85,12 +92,16 @@ class Sampler:
                     "answer in the model's context; leave it out"
                 )
             rows += trajectory_rows(row, request.prompt_ids, completions, self.tokenizer, self.job.step_style)
+        return [
+            Episode(row, rewarded, TokenSequence((*row["prompt_ids"], *row["token_ids"]), len(row["prompt_ids"])))
+            for row, rewarded in zip(rows, self._rewards_of(rows), strict=True)
+        ]
+
+    def _rewards_of(self, rows: Sequence[dict[str, Any]]) -> list[Reward]:
+        if self.rewards is None or self.prm is None:
+            return [Reward(len(row["step_ends"]), 0.0, 0.0, row["correct"], float(row["correct"])) for row in rows]
         scores = self.prm.score(rows)
         return [
-            Episode(
-                row,
-                reward([sigmoid(logit) for logit in logits], row["correct"], self.rewards),
-                TokenSequence((*row["prompt_ids"], *row["token_ids"]), len(row["prompt_ids"])),
-            )
+            reward([sigmoid(logit) for logit in logits], row["correct"], self.rewards)
             for row, logits in zip(rows, scores, strict=True)
         ]

@@ -2,7 +2,7 @@
 
 import os
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -81,6 +81,37 @@ def demonstration_sequences(
         if len(row.ids) > longest:
             counts.drop("longer than the model's context")
         else:
+            rows.append(row)
+    return rows
+
+
+def right_answer_sequences(
+    trajectories: Iterable[dict[str, Any]], per_question: int, longest: int, counts: Counts
+) -> list[TokenSequence]:
+    """Rows of a policy's own right answers, as the ids that it sampled; equal answers once (RestEM).
+
+    Args:
+        trajectories: rows of the trajectory table.
+        per_question: most answers of one question, the first ones that were sampled.
+        longest: most tokens of a row.
+    """
+    kept: dict[str, set[tuple[int, ...]]] = {}
+    rows = []
+    for trajectory in trajectories:
+        mine = kept.setdefault(trajectory["question_id"], set())
+        row = TokenSequence((*trajectory["prompt_ids"], *trajectory["token_ids"]), len(trajectory["prompt_ids"]))
+        if not trajectory["correct"]:
+            counts.drop("wrong answer")
+        elif trajectory["finish_reason"] != "stop":
+            counts.drop("cut off before its end")
+        elif row.ids in mine:
+            counts.drop("equal to another answer")
+        elif len(mine) == per_question:
+            counts.drop("more than per_question")
+        elif len(row.ids) > longest:
+            counts.drop("longer than the model's context")
+        else:
+            mine.add(row.ids)
             rows.append(row)
     return rows
 

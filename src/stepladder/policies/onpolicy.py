@@ -1,7 +1,11 @@
-"""Proximal policy optimisation with a critic and a terminal reward: sample, reward, advantages, update, repeat."""
+"""On-policy learning: sample, reward, give credit, update, repeat.
+
+The loss is PPO's clipped surrogate whatever the credit; only a critic adds its own error.
+"""
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from statistics import fmean
 from typing import Any
 
@@ -11,17 +15,20 @@ from torch import Tensor, nn
 from stepladder.errors import StepladderError
 from stepladder.generation.engine import Engine
 from stepladder.job import Job
-from stepladder.policies.actor_critic import ActorCritic, frozen_logprobs, pad, policy_and_values
-from stepladder.policies.advantages import gae
-from stepladder.policies.clipped import clipped_policy_loss, clipped_value_loss, kl_estimate, whiten
+from stepladder.policies.actor_critic import Actor, ActorCritic, before_update, frozen_logprobs, pad
+from stepladder.policies.clipped import clipped_policy_loss, clipped_value_loss, kl_estimate
+from stepladder.policies.credit import assign_credit, normalise, sampler_excess
 from stepladder.policies.episodes import Episode, Sampler, questions_of_iteration
 from stepladder.policies.language import load_reference, save_policy
+from stepladder.policies.state_values import value_states
 from stepladder.progress import Progress
 from stepladder.reasoning.tokens import load_tokenizer
 from stepladder.records import Counts
 from stepladder.rewards.model import load_prm
+from stepladder.study.specs.credit import Critic, Rollouts
 from stepladder.study.specs.policies import Ppo
 from stepladder.training.batches import plan_batches
+from stepladder.training.ranks import gather
 from stepladder.training.sequences import collate, first_target
 from stepladder.training.trainer import CHECKPOINT_KEPT, Trainer
 
@@ -38,18 +45,10 @@ def train_ppo(job: Job, questions: Sequence[dict[str, Any]], counts: Counts) -> 
     spec: Ppo = job.spec
     if not questions:
         raise StepladderError(f"split {spec.split!r} holds no question")
-    model = ActorCritic.load(job.path("start"))
     episodes_per_iteration = spec.questions_per_iteration * spec.samples
-    updates = spec.epochs * math.ceil(episodes_per_iteration / spec.optimisation.batch_size)
-    rate = spec.optimisation.learning_rate
-    parts = [
-        (model.policy, rate),
-        (model.critic, spec.critic_learning_rate),
-        (model.value_head, spec.critic_learning_rate),
-    ]
-    trainer = Trainer(model, parts, spec.optimisation, updates * spec.iterations, job.derive_seed("training"))
+    trainer = new_trainer(spec, job.path("start"), job.derive_seed("training"))
     reference = load_reference(job.path("start"))
-    prm = load_prm(job.path("prm"), job.step_style, job.path("start"))
+    prm = load_prm(job.path("prm"), job.step_style, job.path("start")) if spec.rewards else None
     tokenizer = load_tokenizer(job.path("start"))
     engine = Engine(job.path("start"), memory_share=ENGINE_MEMORY)
     sampler = Sampler(job, tokenizer, engine, prm)
@@ -62,10 +61,11 @@ def train_ppo(job: Job, questions: Sequence[dict[str, Any]], counts: Counts) -> 
             engine.swap_weights(trainer.bare_model.policy.state_dict().items())
             chosen = questions_of_iteration(job, questions, iteration)
             own = sampler.sample(chosen[trainer.rank :: trainer.ranks])
+            measure(own, spec, trainer, reference)
             episodes = gather_episodes(own, spec.samples, trainer)
-            prepare(episodes, spec, trainer, reference)
+            rolled = give_credit(episodes, sampler, chosen, iteration, trainer)
             losses = update(episodes, spec, trainer, iteration, job.derive_seed("updates", iteration))
-        trainer.history.append({"step": iteration + 1, **describe(episodes), **losses})
+        trainer.history.append({"step": iteration + 1, **describe(episodes, spec), **rolled, **losses})
         if trainer.accelerator.is_main_process:
             last = trainer.history[-1]
             bar.update(
@@ -79,17 +79,38 @@ def train_ppo(job: Job, questions: Sequence[dict[str, Any]], counts: Counts) -> 
     engine.close()
     counts.rows_out = spec.iterations * episodes_per_iteration
     save_policy(job, trainer, trainer.bare_model.policy)
-    made = {
-        "iterations": spec.iterations,
-        "generated_tokens": _tokens_of_all(trainer, "tokens", episodes_per_iteration),
-        "trained_tokens": _tokens_of_all(trainer, "sequence_tokens", episodes_per_iteration * spec.epochs),
+    trainer.finish(job, trainer.history[-1] | totals(trainer.history, spec), counts)
+
+
+def new_trainer(spec: Ppo, start: Path, seed: int) -> Trainer:
+    """The trainer of the start policy, and of a critic where the credit has one."""
+    per_iteration = spec.epochs * math.ceil(spec.questions_per_iteration * spec.samples / spec.optimisation.batch_size)
+    rate = spec.optimisation.learning_rate
+    if isinstance(spec.credit, Critic):
+        model = ActorCritic.load(start)
+        of_critic = spec.credit.learning_rate or rate
+        parts = [(model.policy, rate), (model.critic, of_critic), (model.value_head, of_critic)]
+    else:
+        model = Actor.load(start)
+        parts = [(model.policy, rate)]
+    return Trainer(model, parts, spec.optimisation, per_iteration * spec.iterations, seed)
+
+
+def totals(history: Sequence[dict[str, float]], spec: Ppo) -> dict[str, int]:
+    """What all iterations took; points of the history hold means over episodes, and sums over rollouts."""
+    episodes = spec.questions_per_iteration * spec.samples
+    rolled = {
+        name: round(sum(point[name] for point in history))
+        for name in ("rollout_tokens", "states", "distinct_states")
+        if isinstance(spec.credit, Rollouts)
     }
-    trainer.finish(job, made | trainer.history[-1], counts)
-
-
-def _tokens_of_all(trainer: Trainer, mean: str, episodes: int) -> int:
-    """Tokens of all iterations, from their means over episodes."""
-    return round(episodes * sum(point[mean] for point in trainer.history))
+    sampled = round(episodes * sum(point["tokens"] for point in history))
+    return {
+        "iterations": spec.iterations,
+        "generated_tokens": sampled + rolled.get("rollout_tokens", 0),
+        "trained_tokens": round(episodes * spec.epochs * sum(point["sequence_tokens"] for point in history)),
+        **rolled,
+    }
 
 
 def gather_episodes(own: list[Episode], samples: int, trainer: Trainer) -> list[Episode]:
@@ -98,44 +119,52 @@ def gather_episodes(own: list[Episode], samples: int, trainer: Trainer) -> list[
     Args:
         own: of every ``ranks``-th question, ``samples`` each.
     """
-    if trainer.ranks == 1:
-        return own
-    shares: list[list[Episode] | None] = [None] * trainer.ranks
-    torch.distributed.all_gather_object(shares, own)
     placed = [
         (place // samples * trainer.ranks + rank, place, episode)
-        for rank, share in enumerate(shares)
+        for rank, share in enumerate(gather(own, trainer.ranks))
         for place, episode in enumerate(share)
     ]
     return [episode for *_, episode in sorted(placed, key=lambda each: each[:2])]
 
 
-def prepare(episodes: Sequence[Episode], spec: Ppo, trainer: Trainer, reference: nn.Module) -> None:
-    """Fills in log-probs, values, advantages and returns, normalised over all episodes of the iteration."""
+def measure(episodes: Sequence[Episode], spec: Ppo, trainer: Trainer, reference: nn.Module) -> None:
+    """Fills in the log-probs of policy and reference, and the critic's values, before the update."""
+    if not episodes:
+        return
     sequences = [episode.sequence for episode in episodes]
-    model = trainer.bare_model
-    old, values = policy_and_values(model, sequences, spec.temperature)
+    old, *values = before_update(trainer.bare_model, sequences, spec.temperature)
     fixed = frozen_logprobs(reference, sequences, spec.temperature)
-    for episode, logprobs, state_values, reference_logprobs in zip(episodes, old, values, fixed, strict=True):
-        rewards = torch.zeros_like(state_values)
-        rewards[-1] = episode.reward.reward
-        episode.old_logprobs, episode.values, episode.reference_logprobs = logprobs, state_values, reference_logprobs
-        episode.advantages = gae(rewards, state_values, spec.gamma, spec.lam)
-        episode.returns = episode.advantages + state_values
-    if spec.whiten != "none":
-        joined = torch.cat([episode.advantages for episode in episodes])
-        scaled = whiten(joined, torch.ones_like(joined), shift_mean=spec.whiten == "full")
-        for episode, part in zip(episodes, scaled.split([len(e.advantages) for e in episodes]), strict=True):
-            episode.advantages = part
+    for place, episode in enumerate(episodes):
+        episode.old_logprobs, episode.reference_logprobs = old[place], fixed[place]
+        episode.values = values[0][place] if values else None
+
+
+def give_credit(
+    episodes: Sequence[Episode],
+    sampler: Sampler,
+    chosen: Sequence[tuple[int, dict[str, Any]]],
+    iteration: int,
+    trainer: Trainer,
+) -> dict[str, float]:
+    """Fills in the advantages of all episodes; returns what rollouts of states took and said, where there are any."""
+    spec: Ppo = sampler.job.spec
+    values, said = {}, {}
+    if isinstance(spec.credit, Rollouts):
+        questions = {row["question_id"]: row for _, row in chosen}
+        rolled = value_states(sampler, episodes, questions, iteration, trainer)
+        values, said = rolled.values, rolled.describe()
+    assign_credit(episodes, spec.credit, spec.samples, values)
+    normalise(episodes, spec.whiten, spec.importance_cap)
+    return said
 
 
 def update(episodes: Sequence[Episode], spec: Ppo, trainer: Trainer, iteration: int, seed: int) -> dict[str, float]:
     """The optimizer steps of one iteration; returns the means of what the loss reports.
 
-    The loss is a mean over the answer tokens of the batch: clipped surrogate, KL to the reference, value error.
+    The loss is a mean over the answer tokens of the batch: clipped surrogate, KL to the reference, a critic's error.
     """
-    device = trainer.accelerator.device
-    policy_weight = 0.0 if iteration < spec.critic_warmup else 1.0
+    device, credit = trainer.accelerator.device, spec.credit
+    policy_weight = 0.0 if isinstance(credit, Critic) and iteration < credit.warmup else 1.0
 
     def loss(module: nn.Module, chosen: Sequence[int]) -> tuple[Tensor, dict[str, Tensor]]:
         picked = [episodes[i] for i in chosen]
@@ -143,17 +172,22 @@ def update(episodes: Sequence[Episode], spec: Ppo, trainer: Trainer, iteration: 
         ids, attention, targets = collate(sequences, device)
         first = first_target(sequences)
         mask = targets[:, first:]
-        old, fixed, advantages, old_values, returns = (
-            pad([getattr(e, name) for e in picked], sequences, first, mask.size(1)).to(device)
-            for name in ("old_logprobs", "reference_logprobs", "advantages", "values", "returns")
-        )
-        logprobs, values = module(ids, attention, first, spec.temperature)
-        surrogate = clipped_policy_loss(logprobs, old, advantages, mask, spec.clip, count=1)
+
+        def padded(name: str) -> Tensor:
+            return pad([getattr(episode, name) for episode in picked], sequences, first, mask.size(1)).to(device)
+
+        old, fixed = padded("old_logprobs"), padded("reference_logprobs")
+        logprobs, *values = module(ids, attention, first, spec.temperature)
+        surrogate = clipped_policy_loss(logprobs, old, padded("advantages"), mask, spec.clip, count=1)
         kl = (kl_estimate(logprobs * mask, fixed * mask, spec.kl_estimator) * mask).sum()
-        value = clipped_value_loss(values, old_values, returns, mask, spec.value_clip, count=1)
         clipped = (((logprobs - old).exp() - 1).abs() > spec.clip) & mask
-        total = policy_weight * (surrogate + spec.kl_coefficient * kl) + value
-        return total, {"policy_loss": surrogate, "kl": kl, "value_loss": value, "clipped": clipped.sum()}
+        total = policy_weight * (surrogate + spec.kl_coefficient * kl)
+        said = {"policy_loss": surrogate, "kl": kl, "clipped": clipped.sum()}
+        if isinstance(credit, Critic):
+            (now,) = values
+            error = clipped_value_loss(now, padded("values"), padded("returns"), mask, credit.value_clip, count=1)
+            total, said["value_loss"] = total + error, error
+        return total, said
 
     lengths = [len(episode.sequence.ids) for episode in episodes]
     plan = spec.optimisation.model_copy(update={"steps": None, "epochs": float(spec.epochs)})
@@ -164,20 +198,23 @@ def update(episodes: Sequence[Episode], spec: Ppo, trainer: Trainer, iteration: 
     return {name: fmean(each[name] for each in means) for name in means[0]}
 
 
-def describe(episodes: Sequence[Episode]) -> dict[str, float]:
+def describe(episodes: Sequence[Episode], spec: Ppo) -> dict[str, float]:
     """What an iteration's episodes look like; reward and accuracy side by side, so that hacking shows."""
     rows = [episode.trajectory for episode in episodes]
-    returns = torch.cat([episode.returns for episode in episodes])
-    errors = returns - torch.cat([episode.values for episode in episodes])
-    mismatch = torch.cat([torch.tensor(e.trajectory["logprobs"]) - e.old_logprobs for e in episodes])
-    return {
+    said = {
         "reward": fmean(episode.reward.reward for episode in episodes),
-        "shaped": fmean(episode.reward.shaped for episode in episodes),
         "accuracy": fmean(row["correct"] for row in rows),
         "unparsable": fmean(row["answer"] is None for row in rows),
         "steps": fmean(episode.reward.steps for episode in episodes),
         "tokens": fmean(len(row["token_ids"]) for row in rows),
         "sequence_tokens": fmean(len(episode.sequence.ids) for episode in episodes),
-        "explained_variance": 1 - (errors.var() / returns.var().clamp(min=1e-9)).item(),
-        "sampler_kl": mismatch.mean().item(),
     }
+    if spec.rewards:
+        said["shaped"] = fmean(episode.reward.shaped for episode in episodes)
+    if spec.temperature == 1.0:  # the only one at which the sampler tells its log-probs
+        said["sampler_kl"] = sampler_excess(episodes).mean().item()
+    if isinstance(spec.credit, Critic):
+        returns = torch.cat([episode.returns for episode in episodes])
+        errors = returns - torch.cat([episode.values for episode in episodes])
+        said["explained_variance"] = 1 - (errors.var() / returns.var().clamp(min=1e-9)).item()
+    return said

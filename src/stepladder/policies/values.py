@@ -12,7 +12,6 @@ from itertools import combinations
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.feature_extraction.text import TfidfVectorizer
 
 from stepladder.errors import StepladderError
 
@@ -108,6 +107,8 @@ def _mean_cosine(texts: list[str]) -> float:
     """Mean TF-IDF cosine over pairs of texts, fitted on them; 1 for one text, 0 if no text has a word."""
     if len(texts) == 1:
         return 1.0
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
     vectorizer = TfidfVectorizer(stop_words="english")
     words = vectorizer.build_analyzer()
     if not any(words(text) for text in texts):

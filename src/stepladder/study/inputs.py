@@ -132,8 +132,12 @@ def _policy_inputs(spec: Any, nodes: Nodes, at: Callable[[str, str], str]) -> di
     if spec.method == "dpo":
         pairs = [at("pairs", name) for name in spec.pairs]
         return start | {"pairs": pairs, "reference": [str(Path(p).parent / "reference.parquet") for p in pairs]}
+    if spec.method == "restem":
+        return start | {"trajectories": at("trajectories", spec.trajectories)}
     questions = start | {"questions": at("questions", spec.questions)}
     if spec.method == "sft":
         return questions
+    if spec.rewards is None:
+        return questions | {"prm": []}
     prm = nodes["scores", nodes["rewards", spec.rewards].spec.scores].spec.prm
     return questions | {"prm": at("prms", prm)}

@@ -33,7 +33,7 @@ def _job_text(settings: Settings, nodes: Nodes, node: Node) -> str:
         "step_style": settings.step_style,
         "code": CODE_VERSIONS[node.stage],
     }
-    if node.stage == "policies" and node.spec.method == "ppo":
+    if node.stage == "policies" and node.spec.method == "ppo" and node.spec.rewards:
         data["rewards"] = nodes["rewards", node.spec.rewards].as_data()
     if node.stage == "labels" and node.spec.method == "published":
         data["trajectories"] = nodes["trajectories", node.spec.trajectories].as_data()

@@ -62,7 +62,7 @@ def _inside(location: tuple[Any, ...], outer: tuple[Any, ...]) -> bool:
 
 
 def _fault(item: dict[str, Any], at: tuple[str, ...], annotation: Any) -> Fault:
-    path, owner = _walk(annotation, item["loc"])
+    path, owner, value_type = _walk(annotation, item["loc"])
     given, said = item["input"], item.get("ctx", {})
     match item["type"]:
         case "extra_forbidden":
@@ -74,7 +74,7 @@ def _fault(item: dict[str, Any], at: tuple[str, ...], annotation: Any) -> Fault:
         case "literal_error":
             message = f"{short(given)} is not allowed{did_you_mean(str(given), _quoted(said['expected']))}"
         case "union_tag_invalid" | "union_tag_not_found" as kind:
-            (key,), tags = _quoted(said["discriminator"]), list(members(annotation))
+            (key,), tags = _quoted(said["discriminator"]), list(members(value_type))
             path = (*path, key)
             message = (
                 f"{short(given[key])} is not allowed{did_you_mean(str(given[key]), tags)}"
@@ -100,12 +100,12 @@ def _quoted(text: str) -> list[str]:
 
 def _keys(annotation: Any, loc: tuple[str | int, ...]) -> list[str]:
     """The keys that are allowed where the last part of ``loc`` stands."""
-    _, model = _walk(annotation, loc)
+    _, model, _ = _walk(annotation, loc)
     return [field.alias or name for name, field in model.model_fields.items()]
 
 
-def _walk(annotation: Any, loc: tuple[str | int, ...]) -> tuple[tuple[str, ...], Any]:
-    """From pydantic's location, without its union tags, the keys of the file, and the type that owns the last key."""
+def _walk(annotation: Any, loc: tuple[str | int, ...]) -> tuple[tuple[str, ...], Any, Any]:
+    """From pydantic's location: the keys of the file, the type that owns the last one, and the type of its value."""
     path: list[str] = []
     owner = _bare(annotation)
     below: Any = owner
@@ -116,7 +116,7 @@ def _walk(annotation: Any, loc: tuple[str | int, ...]) -> tuple[tuple[str, ...],
         elif part != "[key]":
             path.append(str(part))
             below = _below(owner, part)
-    return tuple(path), owner
+    return tuple(path), owner, below
 
 
 def _below(owner: Any, part: str | int) -> Any:

@@ -3,6 +3,7 @@
 import os
 import tempfile
 from pathlib import Path
+from typing import TypeVar
 
 import psutil
 import torch
@@ -11,6 +12,8 @@ from accelerate.utils import InitProcessGroupKwargs
 
 from stepladder.errors import StepladderError
 from stepladder.study.optimisation import Optimisation
+
+Item = TypeVar("Item")
 
 _ALONE = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0"}
 
@@ -73,3 +76,11 @@ def _deepspeed(optimisation: Optimisation) -> DeepSpeedPlugin:
             "bf16": {"enabled": optimisation.precision == "bf16"},
         }
     )
+
+
+def gather(own: Item, ranks: int) -> list[Item]:
+    """What each rank holds, in the order of the ranks; every rank must ask for it."""
+    held = [own] * ranks
+    if ranks > 1:
+        torch.distributed.all_gather_object(held, own)
+    return held

@@ -1,5 +1,6 @@
 """Policies: every way to train one."""
 
+import math
 from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
@@ -17,8 +18,10 @@ from stepladder.study.fields import (
     QuestionsNode,
     RewardsNode,
     Spec,
+    TrajectoriesNode,
 )
 from stepladder.study.optimisation import Optimisation
+from stepladder.study.specs.credit import Credit, Critic, GroupRelative, LeaveOneOut, Rollouts
 
 
 class Pretrain(Spec):
@@ -57,38 +60,63 @@ class Dpo(Spec):
     optimisation: Optimisation = Optimisation()
 
 
+class RestEm(Spec):
+    """Fine-tuning on a policy's own right answers (RestEM): its token ids as they were sampled."""
+
+    method: Literal["restem"]
+    start: PolicyNode = Field(alias="from")
+    trajectories: TrajectoriesNode
+    per_question: PositiveInt = Field(8, description="most different right answers of one question")
+    optimisation: Optimisation = Optimisation()
+
+
 class Ppo(Spec):
-    """PPO with a critic, generalised advantage estimation and a terminal reward (PSPO-WRS)."""
+    """On-policy learning by the clipped surrogate; `credit` says how a reward becomes advantages."""
 
     method: Literal["ppo"]
     start: PolicyNode = Field(alias="from")
     questions: QuestionsNode
     split: str
-    rewards: RewardsNode = Field(description="the reward function: that node's PRM, accumulation and shaping")
+    rewards: RewardsNode | None = Field(
+        None,
+        description="that node's PRM, accumulation and shaping; none: 1 for a right answer, 0 for any other",
+    )
     iterations: PositiveInt = 20
     questions_per_iteration: PositiveInt = 64
     samples: PositiveInt = 8
     temperature: PositiveFloat = 1.0
     max_tokens: PositiveInt = 72
     epochs: PositiveInt = Field(1, description="passes over the episodes of one iteration")
-    gamma: Fraction = 1.0
-    lam: Fraction = Field(0.95, description="lambda of generalised advantage estimation")
     clip: PositiveFloat = 0.2
-    value_clip: PositiveFloat = 0.2
     kl_coefficient: NonNegativeFloat = 0.02
     kl_estimator: Literal["k1", "k2", "k3"] = Field(
         "k3", description="estimator of the KL term in the loss; k1 is reported right but has no gradient on average"
     )
+    credit: Credit = Critic(kind="critic")
     whiten: Literal["none", "scale", "full"] = Field("full", description="normalise advantages over the batch")
-    critic_learning_rate: PositiveFloat = 1e-3
-    critic_warmup: Count = Field(0, description="first iterations in which only the critic learns")
+    importance_cap: PositiveFloat | None = Field(
+        None, description="weigh each token by trainer's over sampler's probability, up to this; none: no correction"
+    )
     optimisation: Optimisation = Optimisation()
 
-    @field_validator("critic_warmup")
+    @field_validator("credit")
     @classmethod
-    def _the_policy_learns_too(cls, value: int, info: ValidationInfo) -> int:
-        if value >= info.data.get("iterations", value + 1):
-            raise ValueError(f"must be less than the {info.data['iterations']} iterations")
+    def _credit_has_what_it_needs(cls, value: Credit, info: ValidationInfo) -> Credit:
+        iterations, samples = (info.data.get(key, math.inf) for key in ("iterations", "samples"))
+        match value:
+            case Critic(warmup=warmup) if warmup >= iterations:
+                raise ValueError(f"warmup must be less than the {iterations} iterations")
+            case Rollouts() if info.data.get("rewards"):
+                raise ValueError("rollouts are judged by their answers alone: leave rewards out")
+            case GroupRelative() | LeaveOneOut() | Rollouts(first_value="episodes") if samples < 2:
+                raise ValueError("this credit compares the samples of a question: give samples: 2 or more")
+        return value
+
+    @field_validator("importance_cap")
+    @classmethod
+    def _log_probs_are_of_temperature_1(cls, value: float | None, info: ValidationInfo) -> float | None:
+        if value is not None and info.data.get("temperature", 1.0) != 1.0:
+            raise ValueError("needs temperature: 1, at which the sampler tells its log-probs")
         return value
 
     @field_validator("optimisation")
@@ -99,4 +127,4 @@ class Ppo(Spec):
         return value
 
 
-Policy = Annotated[Pretrain | Sft | Dpo | Ppo, Field(discriminator="method")]
+Policy = Annotated[Pretrain | Sft | Dpo | RestEm | Ppo, Field(discriminator="method")]

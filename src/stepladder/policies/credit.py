@@ -1,0 +1,102 @@
+"""Credit assignment: from the rewards of an iteration's episodes to an advantage for every token."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from stepladder.generation.chunks import chunks
+from stepladder.policies import advantages
+from stepladder.policies.clipped import whiten
+from stepladder.policies.episodes import Episode
+from stepladder.reasoning.states import state_key
+from stepladder.study.specs.credit import Credit, Critic, GroupRelative, LeaveOneOut, Rollouts
+
+
+def step_stops(trajectory: Mapping[str, Any]) -> list[int]:
+    """For every step that has tokens of its own, how many ids the answer has up to its last one.
+
+    The steps cover the answer: what stands before the first step belongs to it, the end-of-sequence token to the
+    last. An answer without a step is one step.
+    """
+    return sorted({*trajectory["step_ends"][:-1], len(trajectory["token_ids"])})
+
+
+def on_tokens(steps: Tensor, stops: Sequence[int]) -> Tensor:
+    """What belongs to each step on every token of it: from (steps,) to (tokens,)."""
+    return steps.repeat_interleave(torch.tensor([0, *stops]).diff())
+
+
+def assign_credit(episodes: Sequence[Episode], credit: Credit, samples: int, values: Mapping[str, float]) -> None:
+    """Fills in the advantages, and the critic's targets where there is a critic.
+
+    Args:
+        episodes: ``samples`` of each question, those of a question one after the other.
+        values: of the states that were rolled out, by key; read by that credit only.
+    """
+    for group in chunks(episodes, samples):
+        rewards = torch.tensor([episode.reward.reward for episode in group])
+        match credit:
+            case Critic():
+                for episode in group:
+                    _learnt(episode, credit)
+            case Rollouts():
+                for place, episode in enumerate(group):
+                    first = _mean_of_others(rewards, place) if credit.first_value == "episodes" else None
+                    _rolled_out(episode, values, first)
+            case GroupRelative(normalise=True):
+                _whole(group, advantages.group_relative(rewards))
+            case GroupRelative():
+                _whole(group, rewards - rewards.mean())
+            case LeaveOneOut():
+                _whole(group, advantages.leave_one_out(rewards))
+
+
+def _learnt(episode: Episode, credit: Critic) -> None:
+    rewards = torch.zeros_like(episode.values)
+    rewards[-1] = episode.reward.reward
+    episode.advantages = advantages.gae(rewards, episode.values, credit.gamma, credit.lam)
+    episode.returns = episode.advantages + episode.values
+
+
+def _mean_of_others(rewards: Tensor, place: int) -> float:
+    return ((rewards.sum() - rewards[place]) / (len(rewards) - 1)).item()
+
+
+def _rolled_out(episode: Episode, values: Mapping[str, float], first: float | None) -> None:
+    """Args: ``first``, the value of the bare question where it was not rolled out itself."""
+    row, stops = episode.trajectory, step_stops(episode.trajectory)
+    before = [
+        first if end == 0 and first is not None else values[state_key(row["prompt_ids"], row["token_ids"][:end])]
+        for end in (0, *stops[:-1])
+    ]
+    episode.advantages = on_tokens(advantages.step_advantages(before, episode.reward.reward), stops)
+
+
+def _whole(group: Sequence[Episode], gains: Tensor) -> None:
+    for episode, gain in zip(group, gains.tolist(), strict=True):
+        episode.advantages = torch.full((episode.sequence.targets,), gain)
+
+
+def normalise(episodes: Sequence[Episode], how: str, cap: float | None) -> None:
+    """Whitens the advantages over all tokens of all episodes, then weighs them against the sampler's mismatch.
+
+    Args:
+        how: "none", "scale" or "full".
+        cap: most that a token weighs; its weight is the trainer's over the sampler's probability (truncated importance
+            sampling). None: all weigh 1.
+    """
+    joined = torch.cat([episode.advantages for episode in episodes])
+    if how != "none":
+        joined = whiten(joined, torch.ones_like(joined), shift_mean=how == "full")
+    if cap is not None:
+        joined = joined * (-sampler_excess(episodes)).exp().clamp(max=cap)
+    parts = joined.split([len(episode.advantages) for episode in episodes])
+    for episode, part in zip(episodes, parts, strict=True):
+        episode.advantages = part
+
+
+def sampler_excess(episodes: Sequence[Episode]) -> Tensor:
+    """By how much the sampler's log-prob of every token exceeds the trainer's; the mean estimates their KL."""
+    return torch.cat([torch.tensor(e.trajectory["logprobs"]) - e.old_logprobs for e in episodes])

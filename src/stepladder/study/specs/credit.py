@@ -1,0 +1,50 @@
+"""Credit: how the reward of an episode becomes the advantage of each of its tokens."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from stepladder.study.fields import Count, Fraction, NonNegativeFloat, PositiveFloat, PositiveInt, Spec
+
+
+class Critic(Spec):
+    """Generalised advantage estimation with a learnt critic; the reward comes with the last token."""
+
+    kind: Literal["critic"]
+    gamma: Fraction = 1.0
+    lam: Fraction = Field(0.95, description="lambda of generalised advantage estimation")
+    value_clip: PositiveFloat = 0.2
+    learning_rate: PositiveFloat | None = Field(None, description="of the critic; none: that of the policy")
+    warmup: Count = Field(0, description="first iterations in which only the critic learns")
+
+
+class Rollouts(Spec):
+    """Gains in value from step to step, each value from rollouts of its state (VinePPO, ProbPPO); no critic."""
+
+    kind: Literal["rollouts"]
+    rollouts: PositiveInt = Field(9, description="K, of each distinct unfinished state of an iteration's episodes")
+    estimator: Literal[
+        "mean", "shrinkage", "probability_weighted", "sequence_probability", "importance_weighted", "similarity"
+    ] = Field("mean", description="from rollouts to a value; similarity leaves the rewards' range: for comparison only")
+    prior_strength: PositiveFloat = Field(2.0, description="shrinkage: the question's mean counts as so many rollouts")
+    alpha: NonNegativeFloat = Field(0.7, description="probability_weighted: power of the length")
+    divisor: PositiveFloat = Field(2.0, description="probability_weighted: divides the log-prob")
+    first_value: Literal["rollouts", "episodes"] = Field(
+        "rollouts", description="of the bare question: from rollouts of its own, or from its other episodes' rewards"
+    )
+
+
+class GroupRelative(Spec):
+    """One advantage per episode: its reward against those of its question's episodes (GRPO)."""
+
+    kind: Literal["group_relative"]
+    normalise: bool = Field(True, description="divide by the group's deviation; false: Dr. GRPO")
+
+
+class LeaveOneOut(Spec):
+    """One advantage per episode: its reward minus the mean of its question's other episodes (RLOO)."""
+
+    kind: Literal["leave_one_out"]
+
+
+Credit = Annotated[Critic | Rollouts | GroupRelative | LeaveOneOut, Field(discriminator="kind")]

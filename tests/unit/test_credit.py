@@ -1,0 +1,133 @@
+"""Credit: every token has its step's advantage, sums telescope, groups are compared with themselves."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from onpolicy_scene import CREDITS, episodes, ppo, prepared, values_of
+
+import tiny
+from stepladder.policies.credit import assign_credit, normalise, on_tokens, step_stops
+from stepladder.reasoning.states import state_key
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory):
+    return tiny.checkpoint(tmp_path_factory.mktemp("start"))
+
+
+@given(st.lists(st.integers(1, 5), min_size=1, max_size=6))
+def test_every_token_has_what_belongs_to_its_step(lengths):
+    stops = [sum(lengths[: i + 1]) for i in range(len(lengths))]
+    painted = on_tokens(torch.arange(len(lengths)), stops).tolist()
+    assert painted == [step for step, length in enumerate(lengths) for _ in range(length)]
+
+
+def test_steps_cover_the_answer_whatever_the_splitter_found():
+    def stops(ends, tokens):
+        return step_stops({"step_ends": ends, "token_ids": [7] * tokens})
+
+    assert stops([2, 5, 9], 9) == [2, 5, 9]
+    assert stops([], 4) == [4], "an answer without a step is one step"
+    assert stops([3, 3, 6], 6) == [3, 6], "a step that shares its only token with the next one has none of its own"
+    assert stops([4, 6, 6], 6) == [4, 6], "the finished answer is no state to roll out"
+
+
+@pytest.mark.parametrize("first_value", ["rollouts", "episodes"])
+def test_step_advantages_are_gains_in_value_and_telescope(first_value):
+    found = episodes()
+    values = values_of(found)
+    credit = ppo(credit={"kind": "rollouts", "first_value": first_value}).credit
+    if first_value == "episodes":
+        values = {key: value for key, value in values.items() if key not in bare_questions(found)}
+    assign_credit(found, credit, 2, values)
+    for place, episode in enumerate(found):
+        row, gains = episode.trajectory, episode.advantages
+        other = found[place ^ 1].reward.reward
+        first = other if first_value == "episodes" else values[state_key(row["prompt_ids"], [])]
+        ends = row["step_ends"]
+        states = [first, *(values[state_key(row["prompt_ids"], row["token_ids"][:end])] for end in ends[:-1])]
+        after = [*states[1:], episode.reward.reward]
+        lengths = [end - begin for begin, end in zip([0, *ends], ends, strict=False)]
+        expected = [b - a for a, b, length in zip(states, after, lengths, strict=True) for _ in range(length)]
+        assert gains.tolist() == pytest.approx(expected, abs=1e-6)
+        total = sum(gains[end - 1].item() for end in ends)
+        assert total == pytest.approx(episode.reward.reward - first, abs=1e-6)
+
+
+def bare_questions(found) -> set[str]:
+    return {state_key(episode.trajectory["prompt_ids"], []) for episode in found}
+
+
+def test_groups_are_compared_with_themselves():
+    found = episodes()
+    rewards = [e.reward.reward for e in found]
+    mean = [(rewards[i] + rewards[i ^ 1]) / 2 for i in range(8)]
+    expected = {
+        "dr": [r - m for r, m in zip(rewards, mean, strict=True)],
+        "grpo": [(0.5**0.5) * (1 if r > m else -1) for r, m in zip(rewards, mean, strict=True)],
+        "rloo": [rewards[i] - rewards[i ^ 1] for i in range(8)],
+    }
+    credits = {
+        "dr": {"kind": "group_relative", "normalise": False},
+        "grpo": {"kind": "group_relative"},
+        "rloo": {"kind": "leave_one_out"},
+    }
+    for name, credit in credits.items():
+        assign_credit(found, ppo(credit=credit).credit, 2, {})
+        for episode, gain in zip(found, expected[name], strict=True):
+            assert episode.advantages.tolist() == pytest.approx([gain] * episode.sequence.targets, abs=1e-5), name
+
+
+def test_the_reward_comes_with_the_last_token_and_advantages_follow_gae(start):
+    found, _ = prepared(start, ppo(credit={"kind": "critic", "gamma": 0.9, "lam": 0.8}, whiten="none"))
+    for episode in found:
+        values = episode.values.tolist()
+        count = len(values)
+        assert count == episode.sequence.targets
+        rewards = [0.0] * (count - 1) + [episode.reward.reward]
+        errors = [rewards[t] + 0.9 * (values[t + 1] if t + 1 < count else 0.0) - values[t] for t in range(count)]
+        expected = [sum((0.9 * 0.8) ** (k - t) * errors[k] for k in range(t, count)) for t in range(count)]
+        assert episode.advantages.tolist() == pytest.approx(expected, abs=1e-5)
+        assert episode.returns.tolist() == pytest.approx(
+            [a + v for a, v in zip(expected, values, strict=True)], abs=1e-5
+        )
+        assert torch.allclose(episode.old_logprobs, episode.reference_logprobs, atol=1e-5)
+
+
+@pytest.mark.parametrize("how", ["full", "scale"])
+@pytest.mark.parametrize("credit", CREDITS[:2], ids=str)
+def test_advantages_are_normalised_over_all_tokens_of_all_episodes(start, how, credit):
+    bare = torch.cat([e.advantages for e in prepared(start, ppo(whiten="none", credit=credit))[0]])
+    found, _ = prepared(start, ppo(whiten=how, credit=credit))
+    joined = torch.cat([e.advantages for e in found])
+    expected = (bare - bare.mean()) / bare.std() if how == "full" else bare / bare.square().mean().sqrt()
+    assert torch.allclose(joined, expected, atol=1e-5)
+    assert [len(e.advantages) for e in found] == [e.sequence.targets for e in found]
+
+
+def test_whitening_leaves_the_targets_of_the_critic(start):
+    whitened, bare = (torch.cat([e.returns for e in prepared(start, ppo(whiten=how))[0]]) for how in ("full", "none"))
+    assert torch.allclose(whitened, bare, atol=1e-6)
+
+
+@pytest.mark.parametrize("value", [0.1, 1 / 3, -2.7])
+def test_advantages_that_are_all_equal_vanish_when_whitened(value):
+    found = episodes()
+    for episode in found:
+        episode.advantages = torch.full((episode.sequence.targets,), value)
+    normalise(found, "full", None)
+    assert all(episode.advantages.eq(0).all() for episode in found)
+
+
+def test_tokens_weigh_as_much_as_the_trainer_finds_them_likelier_up_to_the_cap():
+    found = episodes()
+    for episode in found:
+        count = episode.sequence.targets
+        episode.advantages = torch.full((count,), 2.0)
+        episode.trajectory["logprobs"] = [-1.0] * count
+        episode.old_logprobs = torch.linspace(-3.0, 1.0, count)
+    normalise(found, "none", 1.5)
+    for episode in found:
+        ratios = (episode.old_logprobs + 1.0).exp().tolist()
+        assert episode.advantages.tolist() == pytest.approx([2.0 * min(ratio, 1.5) for ratio in ratios], rel=1e-5)

@@ -1,0 +1,198 @@
+"""Values of states: each distinct state is rolled out once, with what is left to it, by whichever rank."""
+
+import random
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+import tiny
+from stepladder.generation.requests import Completion
+from stepladder.policies import state_values, values
+from stepladder.policies.credit import step_stops
+from stepladder.policies.episodes import Sampler
+from stepladder.policies.state_values import Rollout, estimate, states_by_question, value_states
+from stepladder.reasoning.states import state_key
+from stepladder.reasoning.tokens import encode_answer
+from stepladder.study.specs.credit import Rollouts
+
+
+class DiceEngine:
+    """Goes on from any prompt with some steps and an answer that a request's seed decides."""
+
+    def __init__(self):
+        self.requests = []
+
+    def generate(self, requests, sampling, progress):
+        self.requests += requests
+        self.sampling = sampling
+        return [[self.completion(request.seed + i) for i in range(request.samples)] for request in requests]
+
+    def completion(self, seed: int) -> Completion:
+        dice = random.Random(seed)
+        text = "so\n" * dice.randint(0, 2) + f"#### {dice.randint(1, 2)}"
+        ids = tuple(encode_answer(tiny.tokenizer(), text))
+        return Completion(ids, tuple(-dice.random() for _ in ids), "stop")
+
+
+@pytest.fixture
+def scene(tmp_path):
+    """A sampler of four questions with four samples each, and its episodes."""
+    return make_scene(tmp_path)
+
+
+def make_scene(folder, **credit):
+    credit = {"kind": "rollouts", "rollouts": 5, **credit}
+    job = tiny.ppo_job(folder, {}, samples=4, rewards=None, credit=credit)
+    sampler = Sampler(job, tiny.tokenizer(), DiceEngine(), None)
+    rows = list(tiny.questions()[:4])
+    found = sampler.sample([(0, row) for row in rows])
+    sampler.engine.requests = []
+    return sampler, found, {row["question_id"]: row for row in rows}
+
+
+def alone(rank=0, ranks=1):
+    return SimpleNamespace(rank=rank, ranks=ranks, bare_model=SimpleNamespace(policy=None))
+
+
+def prefixes(episode) -> list[tuple[int, ...]]:
+    row = episode.trajectory
+    return [tuple(row["token_ids"][:end]) for end in (0, *step_stops(row)[:-1])]
+
+
+def test_every_distinct_unfinished_state_is_rolled_out_once_with_the_tokens_left_to_it(scene):
+    sampler, found, questions = scene
+    rolled = value_states(sampler, found, questions, 3, alone())
+    visited = [(tuple(e.trajectory["prompt_ids"]), prefix) for e in found for prefix in prefixes(e)]
+    distinct = set(visited)
+    assert len(distinct) < len(visited), "the scene has equal states"
+    asked = {request.prompt_ids: request for request in sampler.engine.requests}
+    assert len(asked) == len(sampler.engine.requests) == len(distinct) == len(rolled.values)
+    assert rolled.states == len(visited)
+    for prompt, prefix in distinct:
+        request = asked[prompt + prefix]
+        assert request.samples == 5 and request.max_tokens == 40 - len(prefix)
+        assert request.seed == sampler.job.derive_seed("rollouts", 3, state_key(prompt, prefix))
+    assert sampler.engine.sampling.max_tokens == 40 and not sampler.engine.sampling.logprobs
+    assert set(rolled.values) == {state_key(*state) for state in distinct}
+
+
+def test_a_value_is_the_share_of_right_rollouts_and_tokens_are_counted(scene):
+    sampler, found, questions = scene
+    rolled = value_states(sampler, found, questions, 0, alone())
+    tokens, rows = 0, [episode.trajectory for episode in found]
+    for request in sampler.engine.requests:
+        completions = [sampler.engine.completion(request.seed + i) for i in range(5)]
+        tokens += sum(len(each.token_ids) for each in completions)
+        row = next(row for row in rows if tuple(row["prompt_ids"]) == request.prompt_ids[: len(row["prompt_ids"])])
+        gold = questions[row["question_id"]]["answer"]
+        right = [tiny.tokenizer().decode(each.token_ids).count(f"#### {gold}") > 0 for each in completions]
+        prompt = len(row["prompt_ids"])
+        key = state_key(request.prompt_ids[:prompt], request.prompt_ids[prompt:])
+        assert rolled.values[key] == pytest.approx(sum(right) / 5)
+    assert rolled.tokens == tokens
+    assert set(rolled.values.values()) - {0.0, 1.0}, "the scene has uncertain states"
+    said = rolled.describe()
+    assert said["rollout_tokens"] == tokens and said["distinct_states"] == len(rolled.values)
+    assert said["states"] == rolled.states and 0 < said["value"] < 1
+
+
+def test_another_iteration_draws_anew_and_the_same_one_draws_the_same(scene):
+    sampler, found, questions = scene
+    first, again, later = (value_states(sampler, found, questions, i, alone()).values for i in (0, 0, 1))
+    assert first == again and first != later and first.keys() == later.keys()
+
+
+def test_with_the_first_value_from_episodes_the_bare_question_is_not_rolled_out(tmp_path):
+    sampler, found, questions = make_scene(tmp_path, first_value="episodes")
+    value_states(sampler, found, questions, 0, alone())
+    prompts = {tuple(e.trajectory["prompt_ids"]) for e in found}
+    asked = {request.prompt_ids for request in sampler.engine.requests}
+    assert asked and not asked & prompts
+
+
+@pytest.mark.parametrize("estimator", ["mean", "shrinkage"])
+@pytest.mark.parametrize("ranks", [2, 3, 7])
+def test_the_shares_of_several_ranks_are_together_what_one_rank_finds(tmp_path, monkeypatch, estimator, ranks):
+    sampler, found, questions = make_scene(tmp_path, estimator=estimator)
+    whole = value_states(sampler, found, questions, 0, alone())
+    held, asked = [], []
+    monkeypatch.setattr(state_values, "gather", lambda own, ranks: held.append(own) or [own])
+    for rank in range(ranks):
+        sampler.engine.requests = []
+        value_states(sampler, found, questions, 0, alone(rank, ranks))
+        asked += [request.prompt_ids for request in sampler.engine.requests]
+    assert len(asked) == len(set(asked)) == len(whole.values)
+    monkeypatch.setattr(state_values, "gather", lambda own, ranks: held)
+    together = value_states(sampler, found, questions, 0, alone(0, ranks))
+    assert together == whole
+
+
+def test_states_of_a_question_stay_together(scene):
+    _, found, _ = scene
+    groups, count = states_by_question(found, first=True)
+    assert [len({state.question_id for state in group}) for group in groups] == [1] * 4
+    assert count == sum(len(prefixes(episode)) for episode in found)
+
+
+def test_each_estimator_gets_what_it_asks_for():
+    rollouts = [
+        Rollout(1.0, "a good text", 4, -2.0, -3.0),
+        Rollout(0.0, "a bad text", 9, -8.0, -4.0),
+        Rollout(0.0, "bad", 2, -1.0, -1.0),
+    ]
+    rewards, logprobs, lengths = [1.0, 0.0, 0.0], [-2.0, -8.0, -1.0], [4, 9, 2]
+    expected = {
+        "mean": values.mean(rewards),
+        "shrinkage": values.shrinkage(rewards, 0.7, 3.0),
+        "probability_weighted": values.probability_weighted(rewards, logprobs, lengths, 0.5, 4.0),
+        "sequence_probability": values.probability_weighted(rewards, logprobs, lengths, 0.0, 1.0),
+        "importance_weighted": values.importance_weighted(rewards, logprobs, [-3.0, -4.0, -1.0]),
+        "similarity": values.similarity(rewards, ["a good text", "a bad text", "bad"]),
+    }
+    for estimator, value in expected.items():
+        credit = Rollouts(kind="rollouts", estimator=estimator, prior_strength=3.0, alpha=0.5, divisor=4.0)
+        assert estimate(rollouts, credit, 0.7) == pytest.approx(value), estimator
+    assert len({round(value, 6) for value in expected.values()}) == len(expected), "no two agree by chance"
+
+
+def test_likely_rollouts_weigh_more_where_they_are_asked_to(tmp_path):
+    sampler, found, questions = make_scene(tmp_path, estimator="probability_weighted")
+    weighed = value_states(sampler, found, questions, 0, alone()).values
+    assert sampler.engine.sampling.logprobs
+    groups, _ = states_by_question(found, first=True)
+    for state, request in zip([state for group in groups for state in group], sampler.engine.requests, strict=True):
+        completions = [sampler.engine.completion(request.seed + i) for i in range(5)]
+        gold = f"#### {questions[state.question_id]['answer']}"
+        rewards = [float(gold in tiny.tokenizer().decode(each.token_ids)) for each in completions]
+        logprobs, lengths = zip(*((sum(each.logprobs), len(each.token_ids)) for each in completions), strict=True)
+        assert weighed[state.key] == pytest.approx(values.probability_weighted(rewards, logprobs, lengths))
+
+
+def test_shrinkage_leans_to_the_mean_of_all_rollouts_of_the_question(tmp_path):
+    sampler, found, questions = make_scene(tmp_path, estimator="shrinkage", prior_strength=2.0)
+    shrunk = value_states(sampler, found, questions, 0, alone()).values
+    sampler, found, questions = make_scene(tmp_path)
+    plain = value_states(sampler, found, questions, 0, alone()).values
+    for group in states_by_question(found, first=True)[0]:
+        prior = sum(plain[state.key] for state in group) / len(group)
+        for state in group:
+            assert shrunk[state.key] == pytest.approx((5 * plain[state.key] + 2 * prior) / 7)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.5])
+def test_rollouts_are_weighed_against_their_own_temperature(tmp_path, temperature):
+    """Log-probs at the temperature of sampling are those of the scaled logits."""
+    model = tiny.model()
+    sampler, found, questions = make_scene(tmp_path)
+    value_states(sampler, found, questions, 0, alone())
+    requests = sampler.engine.requests[:3]
+    completed = [[sampler.engine.completion(request.seed + i) for i in range(2)] for request in requests]
+    told = state_values._sampler_logprobs(model, requests, completed, temperature)
+    for request, completions, sums in zip(requests, completed, told, strict=True):
+        for each, total in zip(completions, sums, strict=True):
+            ids = torch.tensor([[*request.prompt_ids, *each.token_ids]])
+            with torch.no_grad():
+                logprobs = (model(ids).logits[0, :-1] / temperature).log_softmax(-1)
+            own = logprobs.gather(1, ids[0, 1:, None])[len(request.prompt_ids) - 1 :, 0]
+            assert total == pytest.approx(own.sum().item(), abs=1e-3)
