@@ -185,12 +185,7 @@ BROKEN_VALUES = [
     ("one of few, far off", put("prms.bce.loss", "huber"), "prms.bce.loss", ["allowed: ablated_rank, bce,"]),
     ("unknown data set", put("questions.six.sets", ["qqq"]), "questions.six.sets.0", ["did you mean 'qqa'?"]),
     ("no data set", put("questions.six.sets", []), "questions.six.sets", ["at least 1"]),
-    (
-        "data set that no world has",
-        put("questions.six.sets", ["math500", "qqa", "gsm8k"]),
-        "questions.six.sets",
-        ["has no math500, no gsm8k", "it has awpnli,", "source: local"],
-    ),
+    ("set of no world", put("questions.six.sets", ["gsm8k", "qqa"]), "questions.six.sets", ["has no gsm8k; it has aw"]),
     ("data set twice", put("questions.six.sets", ["qqa", "qqa"]), "questions.six.sets", ["'qqa' is named twice"]),
     ("scalar for list", put("policies.dpo.pairs", "outcome"), "policies.dpo.pairs", ["must be a list", "'outcome'"]),
     ("one beta", put("policies.sft.optimisation.betas", [0.9]), "policies.sft.optimisation.betas.1", ["missing"]),
