@@ -1,6 +1,6 @@
 """Measures of step scores with their bootstrap over questions and seeds, so that two PRMs can be compared."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -194,24 +194,28 @@ def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
 
 
 def _auc(steps: ScoredSteps, chosen: np.ndarray, questions: Sequence[str], draws: Bootstrap) -> np.ndarray:
-    """(1 + resamples,) AUC, every step weighing as often as its question is drawn."""
-    if not chosen.any():
+    """(1 + resamples,) AUC of the chosen steps, each weighing as often as its question is drawn."""
+    rights, wrongs = (np.flatnonzero(chosen & kind) for kind in (steps.right, ~steps.right))
+    if not (rights.size and wrongs.size):
         return np.full(1 + draws.resamples, np.nan)
-    order = np.flatnonzero(chosen)[np.argsort(steps.logits[chosen], kind="stable")]
-    owner, right = steps.owner[order], steps.right[order]
-    starts = np.flatnonzero(np.diff(steps.logits[order], prepend=-np.inf) > 0)
+    wrongs = wrongs[np.argsort(steps.logits[wrongs], kind="stable")]
+    # How many wrong steps lie below each right one, and how many not above it.
+    below, not_above = (np.searchsorted(steps.logits[wrongs], steps.logits[rights], side) for side in ("left", "right"))
 
     def auc(counts: np.ndarray) -> np.ndarray:
-        weights = counts[:, owner].astype(np.float64)
-        rights, wrongs = (np.add.reduceat(weights * kind, starts, axis=1) for kind in (right, ~right))
-        wins = (rights * (np.cumsum(wrongs, axis=1) - wrongs / 2)).sum(1)
-        return _share(wins, rights.sum(1) * wrongs.sum(1))
+        """(resamples,), from (questions, resamples): rows are copied whole, which is several times as fast."""
+        up_to = np.zeros((len(wrongs) + 1, counts.shape[1]))
+        np.cumsum(counts[steps.owner[wrongs]], axis=0, out=up_to[1:])
+        weights = counts[steps.owner[rights]]
+        wins = np.einsum("sr,sr->r", weights, up_to[below] + up_to[not_above]) / 2
+        return _share(wins, weights.sum(0) * up_to[-1])
 
-    once = np.ones((1, len(questions)))
+    once = np.ones((len(questions), 1))
     drawn = drawn_questions(len(questions), draws.resamples, draws.seed)
-    return np.concatenate([auc(once), *(_in_pieces(auc, counts, len(order)) for counts in drawn)])
-
-
-def _in_pieces(function: Callable[[np.ndarray], np.ndarray], counts: np.ndarray, steps: int) -> np.ndarray:
-    at_once = max(1, LARGEST_DRAW // steps)
-    return np.concatenate([function(counts[start : start + at_once]) for start in range(0, len(counts), at_once)])
+    at_once = max(1, LARGEST_DRAW // len(steps.labels))
+    pieces = (
+        counts[start : start + at_once].T.astype(np.float64)
+        for counts in drawn
+        for start in range(0, len(counts), at_once)
+    )
+    return np.concatenate([auc(once), *map(auc, pieces)])

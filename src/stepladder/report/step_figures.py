@@ -5,6 +5,7 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from stepladder.report.canvas import COLOURS, INK, LITERALLY, finish, panels, save
 from stepladder.report.step_profiles import by_position, reliability
@@ -40,6 +41,7 @@ def draw_by_position(rows: Sequence[Judged], path: Path) -> None:
     figure, places = _drawn(rows, draw)
     for axes, node in places:
         axes.set(ylim=(-0.02, 1.02))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         finish(axes, node, "step", "mean score")
     save(figure, path)
 

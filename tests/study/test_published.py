@@ -1,0 +1,60 @@
+"""What others have published through every stage that needs no sampling: answers to choose from, steps to learn."""
+
+import csv
+import os
+from pathlib import Path
+
+import pytest
+
+from graph import ROOT, run
+from stepladder.questions import gsm8k
+from stepladder.records import ANSWERS, LABELS, SCORES, TRAJECTORIES, read_json, read_records
+
+STUDY = Path(__file__).parents[1] / "published.yaml"
+
+
+def means(path: Path) -> dict[tuple[str, str], float]:
+    with path.open() as file:
+        return {(row["row"], row["column"]): float(row["mean"]) for row in csv.DictReader(file)}
+
+
+def test_published_answers_and_labels_go_through_every_stage(real_data, tmp_path):
+    run(tmp_path / "results", [STUDY], "tables", config={"data_dir": os.path.relpath(real_data, ROOT)})
+    results = tmp_path / "results" / "published"
+
+    made = {name: read_records(results / f"trajectories/{name}/seed0/trajectories.parquet", TRAJECTORIES)
+            for name in ("shepherd", "prm800k", "candidates")}  # fmt: skip
+    assert {name: len(rows) for name, rows in made.items()} == {"shepherd": 7, "prm800k": 36, "candidates": 96}
+    for name in ("shepherd", "prm800k"):
+        steps = {
+            (row["question_id"], row["sample"], step) for row in made[name] for step in range(len(row["step_ends"]))
+        }
+        labels = read_records(results / f"labels/{name}/seed0/labels.parquet", LABELS)
+        assert {(row["question_id"], row["sample"], row["step"]) for row in labels} == steps
+    scores = read_records(results / "scores/rank/seed0/scores.parquet", SCORES)
+    assert len(scores) == 25
+    trained = read_json(results / "prms/rank/seed0/metrics.json")["counts"]
+    assert trained["rows_out"] + trained["dropped"]["held out for judging"] == 36 == trained["rows_in"]
+
+    steps = means(results / "tables/steps/table.csv")
+    assert steps["rank", "steps"] == 25 and steps["rank", "questions"] == 7
+    assert steps["oracle", "step_auc"] == 100 >= steps["rank", "step_auc"] >= 0
+    assert (results / "tables/steps/reliability.png").stat().st_size > 0
+
+    # Four models wrote the answers; what the file says of each is what grading says.
+    published = gsm8k.read_solutions(gsm8k.local_solutions(real_data).path)
+    said = {(each.text, each.published_correct) for each in published}
+    answers = read_records(results / "evaluations/candidates/seed0/answers.parquet", ANSWERS)
+    assert {(row["text"], row["correct"]) for row in answers} <= said and len(answers) == 96
+    assert {row["decoding"] for row in answers} == {"sampled"}
+    right = [
+        [row["correct"] for row in answers if row["question_id"] == key] for key in {a["question_id"] for a in answers}
+    ]
+    table = means(results / "tables/answers/table.csv")
+    assert (
+        table["random", "average"]
+        == table["mean", "average"]
+        == pytest.approx(100 * sum(map(sum, right)) / 96, abs=1e-3)
+    )
+    assert table["oracle", "average"] == pytest.approx(100 * sum(map(any, right)) / 24, abs=1e-3)
+    assert max(table[row, "average"] for row in ("SC@4", "rank BoN@4", "SC@4 by rank")) <= table["oracle", "average"]
