@@ -13,7 +13,7 @@ DATA = Path(os.environ.get("STEPLADDER_DATA", ROOT.parent / "shared" / "data"))
 
 
 def dry_run(layers: list[Path], profile: str) -> int:
-    """Number of jobs of the dry-run of a study under its overlays; ends the program with Snakemake's words on failure."""
+    """Number of jobs of a study under its overlays; ends the program with Snakemake's words when the dry-run fails."""
     files = [str(path.relative_to(ROOT)) for path in layers]
     command = [
         str(Path(sys.executable).parent / "snakemake"), "--dry-run", "--nolock", "--profile", f"profiles/{profile}",

@@ -1,7 +1,6 @@
 """Broken studies: one line for one fault, at its place, with what is allowed; exit code 1 and no traceback."""
 
 import math
-from pathlib import Path
 
 import pytest
 from study_files import SMALL, drop, edited, put, rename, write
@@ -9,7 +8,6 @@ from study_files import SMALL, drop, edited, put, rename, write
 from stepladder.study.__main__ import main
 
 LONG = "x" * 500
-ROOT = Path(__file__).resolve().parents[2]
 ROW = "tables.main.rows"
 LAST = f"line {len(SMALL.splitlines()) + 1}: "
 
@@ -390,24 +388,3 @@ def test_splits_of_local_sets_are_numbers_or_shares(splits, fault, tmp_path, cap
     file = write(tmp_path / "study.yaml", study)
     assert main(["check", str(file)]) == (0 if fault is None else 1)
     assert fault is None or fault in _one_line(capsys)
-
-
-def test_a_right_study_is_one_line(tmp_path, capsys):
-    assert main(["check", str(write(tmp_path / "study.yaml", SMALL))]) == 0
-    out, err = capsys.readouterr()
-    # Questions and tables are made once, the others for both seeds.
-    assert (out, err) == ("small: 17 nodes, 32 jobs\n", "")
-
-
-def test_the_quickstart_is_right(root, capsys):
-    assert main(["check", str(root / "config" / "config.yaml")]) == 0
-    assert capsys.readouterr().err == ""
-
-
-@pytest.mark.parametrize("scale", sorted(path.name for path in (ROOT / "config" / "scale").glob("*.yaml")))
-@pytest.mark.parametrize("study", sorted(path.name for path in (ROOT / "config" / "studies").glob("*.yaml")))
-def test_every_shipped_study_is_right_at_every_scale(study, scale, root, real_data, tmp_path, capsys, monkeypatch):
-    monkeypatch.chdir(root)
-    data = write(tmp_path / "data.yaml", {"data_dir": str(real_data)})
-    assert main(["check", f"config/studies/{study}", f"config/scale/{scale}", str(data)]) == 0
-    assert capsys.readouterr().err == ""

@@ -1,0 +1,31 @@
+"""Right studies: one line, or for the shipped ones none, at every scale."""
+
+from pathlib import Path
+
+import pytest
+from study_files import SMALL, write
+
+from stepladder.study.__main__ import main
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_a_right_study_is_one_line(tmp_path, capsys):
+    assert main(["check", str(write(tmp_path / "study.yaml", SMALL))]) == 0
+    out, err = capsys.readouterr()
+    # Questions and tables are made once, the others for both seeds.
+    assert (out, err) == ("small: 17 nodes, 32 jobs\n", "")
+
+
+def test_the_quickstart_is_right(root, capsys):
+    assert main(["check", str(root / "config" / "config.yaml")]) == 0
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("scale", sorted(path.name for path in (ROOT / "config" / "scale").glob("*.yaml")))
+@pytest.mark.parametrize("study", sorted(path.name for path in (ROOT / "config" / "studies").glob("*.yaml")))
+def test_every_shipped_study_is_right_at_every_scale(study, scale, root, real_data, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(root)
+    data = write(tmp_path / "data.yaml", {"data_dir": str(real_data)})
+    assert main(["check", f"config/studies/{study}", f"config/scale/{scale}", str(data)]) == 0
+    assert capsys.readouterr().err == ""

@@ -1,0 +1,94 @@
+"""Nodes of several kinds: what each demands, and which of them fit together; one line for each that does not."""
+
+import pytest
+from study_files import edited, put, study_from
+
+from stepladder.study.faults import StudyFaults
+
+SOLUTIONS = {"method": "solutions", "format": "stepwise", "source": "hub", "repository": "a/b", "part": "train"}
+SOLUTIONS |= {"tokenizer": "sft"}
+PUBLISHED = {"method": "published", "trajectories": "others"}
+POOL = {"method": "candidates", "format": "gsm8k", "source": "hub", "file": "example_model_solutions.jsonl"}
+POOL |= {"questions": "six", "split": "test", "tokenizer": "sft"}
+GIVEN = {"method": "given", "trajectories": "pool", "prms": ["bce"]}
+STEPS = {
+    "kind": "steps",
+    "title": "Steps",
+    "baseline": "a",
+    "rows": [{"label": "a", "scores": "samples", "labels": "rollouts"}],
+}
+PAIR = {"head": "pair", "labels": "rollouts", "backbone": "tiny"}
+
+
+def with_all(*edits):
+    """The small study with one node of every other kind."""
+    return edited(
+        put("trajectories.others", dict(SOLUTIONS)),
+        put("trajectories.pool", dict(POOL)),
+        put("labels.others", dict(PUBLISHED)),
+        put("models.encoder", {"source": "new", "architecture": "bert"}),
+        put("prms.pair", PAIR | {"backbone": "encoder"}),
+        put("prms.last_token", {"head": "last_token", "labels": "rollouts", "backbone": "sft"}),
+        put("evaluations.pool", dict(GIVEN)),
+        put("tables.steps", STEPS | {"rows": [dict(row) for row in STEPS["rows"]]}),
+        *edits,
+    )
+
+
+def test_every_kind_has_its_inputs():
+    study = study_from(with_all())
+    assert set(study.inputs("trajectories", "others", 0)) == {"tokenizer", "questions", "files"}
+    assert study.inputs("trajectories", "pool", 0)["questions"] == ["results/small/questions/six/questions.parquet"]
+    assert study.inputs("prms", "pair", 1)["backbone"] == "results/small/models/encoder/seed1/checkpoint"
+    assert study.inputs("evaluations", "pool", 1)["questions"] == "results/small/questions/six/questions.parquet"
+    assert study.inputs("tables", "steps", 0)["labels"] == [
+        f"results/small/labels/rollouts/seed{seed}/labels.parquet" for seed in (0, 1)
+    ]
+    assert "results/small/tables/steps/reliability.png" in study.table_files()
+
+
+@pytest.mark.parametrize(
+    ("edit", "location", "words"),
+    [
+        (put("trajectories.others", SOLUTIONS | {"source": "local"}), "trajectories.others.file", "needs its file"),
+        (put("trajectories.others", SOLUTIONS | {"repository": None}), "trajectories.others.repository", "trl-lib/"),
+        (put("trajectories.others", SOLUTIONS | {"part": None}), "trajectories.others.part", "need their part"),
+        (
+            put("trajectories.others", SOLUTIONS | {"format": "human_steps"}),
+            "trajectories.others.source",
+            "take local files",
+        ),
+        (
+            put("trajectories.others", SOLUTIONS | {"source": "local", "file": "../x"}),
+            "trajectories.others.file",
+            "its place there",
+        ),
+        (put("labels.others.trajectories", "samples"), "labels.others.trajectories", "no published labels"),
+        (
+            put("labels.more", {"method": "monte_carlo", "trajectories": "others", "policy": "sft"}),
+            "labels.more.trajectories",
+            "no questions",
+        ),
+        (put("evaluations.pool.trajectories", "others"), "evaluations.pool.trajectories", "no questions"),
+        (put("prms.pair.backbone", "tiny"), "prms.pair.backbone", "architecture: bert"),
+        (put("prms.last_token.good", [2, 4]), "prms.last_token.good", "above the 3 trials"),
+        (put("prms.rank.target", "soft"), "prms.rank.target", "threshold or hard"),
+        (put("tables.steps.rows.0.labels", "others"), "tables.steps.rows.0.labels", "take those of the same"),
+        (put("tables.main.rows.0.evaluation", "pool"), "tables.main.rows.0.answer", "no greedy answers"),
+        (
+            put("tables.main.rows.0", {"label": "SFT", "evaluation": "pool", "answer": "majority", "n": 5}),
+            "tables.main.rows.0.n",
+            "has 4",
+        ),
+        (
+            put("tables.main.rows.1.reference_prm", "oracle"),
+            "tables.main.rows.1.prm",
+            "must name it, or a reference_prm",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_one_line(edit, location, words):
+    with pytest.raises(StudyFaults) as caught:
+        study_from(with_all(edit))
+    (line,) = caught.value.lines
+    assert line.startswith(f"--config: {location}: ") and words in line
