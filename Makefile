@@ -3,6 +3,7 @@
 #   make status [SEEDS=3]       where every job of the quickstart stands; may be asked while it runs
 #   make test                   all tests
 #   make check                  style, lint, and a dry-run of every shipped study at every scale
+#   make benchmark              training, scoring and rewards of PRMs beside TRL and beside one step a call
 #   make report                 the quickstart's tables and figures as one HTML file
 #   make ui                     the results in MLflow, on this machine
 PYTHON ?= python3
@@ -23,7 +24,7 @@ TORCH := $(if $(FIND_LINKS),,$(if $(findstring cpu,$(EXTRAS)),--torch-backend cp
 SNAKEMAKE := $(BIN)/snakemake --nolock --profile profiles/local --cores $(CORES)
 QUICKSTART := --config seeds=$(SEEDS) results=$(RESULTS)
 
-.PHONY: quickstart status test check report ui setup
+.PHONY: quickstart status test check benchmark report ui setup
 setup: $(READY)
 
 $(READY): pyproject.toml $(CONSTRAINTS)
@@ -50,6 +51,10 @@ check: $(READY)
 	$(BIN)/snakemake --lint
 	$(BIN)/hadolint containers/Dockerfile
 	$(BIN)/python tests/dry_runs.py
+
+benchmark: $(READY)
+	UV_FIND_LINKS="$(FIND_LINKS)" PATH="$$PATH:$(BIN)" $(BIN)/python benchmarks/prm_training.py
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/reward_pipeline.py
 
 report: $(READY)
 	$(SNAKEMAKE) $(QUICKSTART)

@@ -14,6 +14,7 @@ CODE_VERSIONS = dict.fromkeys(STAGES, 1) | {
     "labels": 3,
     "prms": 3,
     "scores": 2,
+    "pairs": 2,
     "evaluations": 3,
     "tables": 3,
 }
