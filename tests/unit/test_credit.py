@@ -131,3 +131,52 @@ def test_tokens_weigh_as_much_as_the_trainer_finds_them_likelier_up_to_the_cap()
     for episode in found:
         ratios = (episode.old_logprobs + 1.0).exp().tolist()
         assert episode.advantages.tolist() == pytest.approx([2.0 * min(ratio, 1.5) for ratio in ratios], rel=1e-5)
+
+
+def process(found, **keys) -> list[list[float]]:
+    """Of every episode the advantage of each step, from the tokens at which steps end."""
+    assign_credit(found, ppo(credit={"kind": "process", **keys}).credit, 2, {})
+    for episode in found:
+        ends = episode.trajectory["step_ends"]
+        for begin, end in zip([0, *ends], ends, strict=False):
+            assert len(set(episode.advantages[begin:end].tolist())) == 1, "all tokens of a step have the same"
+    return [[e.advantages[end - 1].item() for end in e.trajectory["step_ends"]] for e in found]
+
+
+def test_every_step_is_credited_with_its_own_and_all_later_step_rewards():
+    found = episodes()
+    gains = process(found, normalise=False, gamma=0.5, outcome_weight=2.0)
+    for episode, own in zip(found, gains, strict=True):
+        rewards = [*episode.step_scores[:-1], episode.step_scores[-1] + 2.0 * episode.reward.outcome]
+        expected = [sum(0.5**k * later for k, later in enumerate(rewards[j:])) for j in range(len(rewards))]
+        assert own == pytest.approx(expected, abs=1e-6)
+
+
+def test_differences_of_scores_telescope_to_the_last_one_less_that_before():
+    found = episodes()
+    gains = process(found, normalise=False, step_reward="differences", outcome_weight=1.0)
+    for place, (episode, own) in enumerate(zip(found, gains, strict=True)):
+        scores = episode.step_scores
+        question = (scores[0] + found[place ^ 1].step_scores[0]) / 2
+        expected = [scores[-1] - before + episode.reward.outcome for before in (question, *scores[:-1])]
+        assert own == pytest.approx(expected, abs=1e-6)
+
+
+def test_step_rewards_are_standardised_over_all_steps_of_the_group():
+    found = episodes()
+    gains = process(found, gamma=0.0)
+    for first in range(0, 8, 2):
+        joined = torch.tensor([score for episode in found[first : first + 2] for score in episode.step_scores])
+        expected = ((joined - joined.mean()) / joined.std()).tolist()
+        assert gains[first] + gains[first + 1] == pytest.approx(expected, abs=1e-5)
+
+
+def test_steps_without_tokens_of_their_own_lend_their_reward_to_the_next():
+    (episode,) = episodes(1)
+    count = episode.sequence.targets
+    episode.trajectory["step_ends"], episode.step_scores = [1, 1, count], (0.5, 0.25, 0.125)
+    assign_credit([episode], ppo(credit={"kind": "process", "normalise": False}).credit, 1, {})
+    assert episode.advantages.tolist() == pytest.approx([0.875] + [0.125] * (count - 1))
+    episode.trajectory["step_ends"], episode.step_scores = [], ()
+    assign_credit([episode], ppo(credit={"kind": "process", "normalise": False}).credit, 1, {})
+    assert episode.advantages.tolist() == [0.0] * count

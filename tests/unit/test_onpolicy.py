@@ -42,7 +42,7 @@ def test_the_error_of_the_critic_is_half_its_mean_square(start):
     assert losses["value_loss"] == pytest.approx(0.5 * errors.square().mean().item(), rel=1e-4)
 
 
-@pytest.mark.parametrize("credit", CREDITS[1:], ids=str)
+@pytest.mark.parametrize("credit", CREDITS[1:-1], ids=str)
 @pytest.mark.parametrize("whiten", ["none", "scale", "full"])
 @pytest.mark.parametrize("reward", [0.0, 1.0])
 def test_episodes_that_all_earn_the_same_move_no_policy(start, credit, whiten, reward):
@@ -50,6 +50,7 @@ def test_episodes_that_all_earn_the_same_move_no_policy(start, credit, whiten, r
     trainer, found = trainer_for(start, spec), episodes()
     for episode in found:
         episode.reward = Reward(3, reward, reward, 0.0, reward)
+        episode.step_scores = (reward,) * len(episode.step_scores)
     prepare(found, spec, trainer, start, values=dict.fromkeys(values_of(found), reward))
     before = weights(trainer)
     losses = update(found, spec, trainer, 0, seed=0)
@@ -131,11 +132,12 @@ def test_while_the_critic_warms_up_the_policy_stays(start):
 def test_micro_batches_change_no_update(start, credit, micro_batch):
     found = []
     for size in (None, micro_batch):
-        spec = ppo(credit=credit, epochs=2, optimisation={"micro_batch": size})
+        spec = ppo(credit=credit, optimisation={"micro_batch": size, "learning_rate": 5e-4})
         ready, trainer = prepared(start, spec)
         said = update(ready, spec, trainer, 0, seed=0)
         found.append((said, trainer.bare_model.state_dict()))
     assert tiny.furthest(found[0][1], found[1][1]) < 1e-5
+    assert tiny.furthest(found[0][1], trainer_for(start, ppo(credit=credit)).bare_model.state_dict()) > 4e-4
     assert found[0][0] == pytest.approx(found[1][0], rel=1e-3, abs=1e-5)
 
 

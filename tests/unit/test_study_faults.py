@@ -117,6 +117,12 @@ BROKEN_VALUES = [
         ["leave rewards out"],
     ),
     (
+        "step rewards of no PRM",
+        lambda config: config["policies"]["ppo"].update(credit={"kind": "process"}, rewards=None),
+        "policies.ppo.credit",
+        ["name rewards"],
+    ),
+    (
         "a group of one",
         lambda config: config["policies"]["ppo"].update(credit={"kind": "leave_one_out"}, samples=1),
         "policies.ppo.credit",

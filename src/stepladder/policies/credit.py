@@ -1,6 +1,8 @@
 """Credit assignment: from the rewards of an iteration's episodes to an advantage for every token."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -11,7 +13,7 @@ from stepladder.policies import advantages
 from stepladder.policies.clipped import whiten
 from stepladder.policies.episodes import Episode
 from stepladder.reasoning.states import state_key
-from stepladder.study.specs.credit import Credit, Critic, GroupRelative, LeaveOneOut, Rollouts
+from stepladder.study.specs.credit import Credit, Critic, GroupRelative, LeaveOneOut, Process, Rollouts
 
 
 def step_stops(trajectory: Mapping[str, Any]) -> list[int]:
@@ -51,6 +53,8 @@ def assign_credit(episodes: Sequence[Episode], credit: Credit, samples: int, val
                 _whole(group, rewards - rewards.mean())
             case LeaveOneOut():
                 _whole(group, advantages.leave_one_out(rewards))
+            case Process():
+                _by_steps(group, credit)
 
 
 def _learnt(episode: Episode, credit: Critic) -> None:
@@ -77,6 +81,29 @@ def _rolled_out(episode: Episode, values: Mapping[str, float], first: float | No
 def _whole(group: Sequence[Episode], gains: Tensor) -> None:
     for episode, gain in zip(group, gains.tolist(), strict=True):
         episode.advantages = torch.full((episode.sequence.targets,), gain)
+
+
+def _by_steps(group: Sequence[Episode], credit: Process) -> None:
+    firsts = [episode.step_scores[0] for episode in group if episode.step_scores]
+    # The bare question is worth what its first steps are on average, as a value should be.
+    rewards = [_step_rewards(episode, credit, fmean(firsts) if firsts else 0.0) for episode in group]
+    if credit.normalise:
+        joined = advantages.group_relative(torch.cat(rewards))
+        rewards = joined.split([len(each) for each in rewards])
+    for episode, own in zip(group, rewards, strict=True):
+        returns = advantages.gae(own, torch.zeros_like(own), credit.gamma, lam=1.0)
+        episode.advantages = on_tokens(returns, step_stops(episode.trajectory))
+
+
+def _step_rewards(episode: Episode, credit: Process, start: float) -> Tensor:
+    row, given = episode.trajectory, episode.step_scores
+    if credit.step_reward == "differences":
+        given = [credit.gamma * now - before for before, now in pairwise([start, *given])]
+    found = dict.fromkeys(step_stops(row), 0.0)
+    for end, each in zip(row["step_ends"], given, strict=True):
+        found[end] += each
+    found[len(row["token_ids"])] += credit.outcome_weight * episode.reward.outcome
+    return torch.tensor(list(found.values()))
 
 
 def normalise(episodes: Sequence[Episode], how: str, cap: float | None) -> None:

@@ -25,12 +25,13 @@ from stepladder.training.sequences import TokenSequence
 class Episode:
     """One sampled answer with its reward, and what an update needs of it, per answer token.
 
-    ``values`` and ``returns`` are a critic's; without one they stay None.
+    ``step_scores`` are a PRM's probabilities, ``values`` and ``returns`` a critic's; without one they stay as they are.
     """
 
     trajectory: dict[str, Any]
     reward: Reward
     sequence: TokenSequence
+    step_scores: tuple[float, ...] = ()
     old_logprobs: Tensor | None = None
     reference_logprobs: Tensor | None = None
     values: Tensor | None = None
@@ -92,16 +93,14 @@ class Sampler:
                     "answer in the model's context; leave it out"
                 )
             rows += trajectory_rows(row, request.prompt_ids, completions, self.tokenizer, self.job.step_style)
+        logits = self.prm.score(rows) if self.prm else [()] * len(rows)
         return [
-            Episode(row, rewarded, TokenSequence((*row["prompt_ids"], *row["token_ids"]), len(row["prompt_ids"])))
-            for row, rewarded in zip(rows, self._rewards_of(rows), strict=True)
+            self._rewarded(row, tuple(sigmoid(logit) for logit in each)) for row, each in zip(rows, logits, strict=True)
         ]
 
-    def _rewards_of(self, rows: Sequence[dict[str, Any]]) -> list[Reward]:
-        if self.rewards is None or self.prm is None:
-            return [Reward(len(row["step_ends"]), 0.0, 0.0, row["correct"], float(row["correct"])) for row in rows]
-        scores = self.prm.score(rows)
-        return [
-            reward([sigmoid(logit) for logit in logits], row["correct"], self.rewards)
-            for row, logits in zip(rows, scores, strict=True)
-        ]
+    def _rewarded(self, row: dict[str, Any], scores: tuple[float, ...]) -> Episode:
+        sequence = TokenSequence((*row["prompt_ids"], *row["token_ids"]), len(row["prompt_ids"]))
+        if self.rewards:
+            return Episode(row, reward(scores, row["correct"], self.rewards), sequence, scores)
+        outcome = float(row["correct"])
+        return Episode(row, Reward(len(row["step_ends"]), 0.0, 0.0, outcome, outcome), sequence)

@@ -47,4 +47,16 @@ class LeaveOneOut(Spec):
     kind: Literal["leave_one_out"]
 
 
-Credit = Annotated[Critic | Rollouts | GroupRelative | LeaveOneOut, Field(discriminator="kind")]
+class Process(Spec):
+    """Rewards of a PRM at the ends of steps, each step credited with its own and all later ones (LPR); no critic."""
+
+    kind: Literal["process"]
+    step_reward: Literal["scores", "differences"] = Field(
+        "scores", description="the PRM's probability, or gamma times it less that of the step before (potential-based)"
+    )
+    gamma: Fraction = 1.0
+    outcome_weight: NonNegativeFloat = Field(0.0, description="reward of a right answer, with the last step")
+    normalise: bool = Field(True, description="standardise step rewards over all steps of the question's episodes")
+
+
+Credit = Annotated[Critic | Rollouts | GroupRelative | LeaveOneOut | Process, Field(discriminator="kind")]

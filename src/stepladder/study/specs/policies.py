@@ -21,7 +21,7 @@ from stepladder.study.fields import (
     TrajectoriesNode,
 )
 from stepladder.study.optimisation import Optimisation
-from stepladder.study.specs.credit import Credit, Critic, GroupRelative, LeaveOneOut, Rollouts
+from stepladder.study.specs.credit import Credit, Critic, GroupRelative, LeaveOneOut, Process, Rollouts
 
 
 class Pretrain(Spec):
@@ -108,7 +108,11 @@ class Ppo(Spec):
                 raise ValueError(f"warmup must be less than the {iterations} iterations")
             case Rollouts() if info.data.get("rewards"):
                 raise ValueError("rollouts are judged by their answers alone: leave rewards out")
-            case GroupRelative() | LeaveOneOut() | Rollouts(first_value="episodes") if samples < 2:
+            case Process() if "rewards" in info.data and info.data["rewards"] is None:
+                raise ValueError("step rewards come from a PRM: name rewards")
+            case GroupRelative() | LeaveOneOut() | Rollouts(first_value="episodes") | Process(normalise=True) if (
+                samples < 2
+            ):
                 raise ValueError("this credit compares the samples of a question: give samples: 2 or more")
         return value
 
