@@ -15,9 +15,17 @@ from stepladder.records import QUESTIONS, Counts, read_records
 
 WAYS = {
     "critic": {},
-    "rollouts": {"rewards": None, "credit": {"kind": "rollouts", "rollouts": 4, "estimator": "shrinkage"}},
+    "rollouts": {
+        "rewards": None,
+        "credit": {
+            "kind": "rollouts",
+            "rollouts": 4,
+            "estimator": "shrinkage",
+            "adaptive": {"first": 2, "further": 2, "most": 8},
+        },
+    },
 }
-OF_ROLLOUTS = ("states", "distinct_states", "rollout_tokens", "value")
+OF_ROLLOUTS = ("states", "distinct_states", "rollouts", "rollout_tokens", "value", "value_deviation")
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +105,7 @@ def test_rollouts_are_counted_and_no_critic_is_made(reinforced, way):
     points, made = history(reinforced), json.loads((reinforced / "metrics.json").read_text())["metrics"]
     assert all(0 < point["distinct_states"] < point["states"] and 0 < point["value"] < 1 for point in points)
     assert made["rollout_tokens"] == sum(point["rollout_tokens"] for point in points) > 0
+    assert all(2 * p["distinct_states"] < p["rollouts"] <= 4 * p["distinct_states"] for p in points)
     assert made["distinct_states"] == sum(point["distinct_states"] for point in points)
     sampled = sum(20 * point["tokens"] for point in points)
     assert made["generated_tokens"] == pytest.approx(sampled + made["rollout_tokens"], abs=1)

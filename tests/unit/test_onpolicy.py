@@ -177,8 +177,8 @@ def test_what_all_iterations_took():
     assert totals([point, point], ppo(**keys)) == {
         "iterations": 2, "generated_tokens": 2 * 6 * 10, "trained_tokens": 2 * 2 * 6 * 15,
     }  # fmt: skip
-    point |= {"rollout_tokens": 100.0, "states": 9.0, "distinct_states": 7.0}
+    point |= {"rollout_tokens": 100.0, "rollouts": 21.0, "states": 9.0, "distinct_states": 7.0}
     assert totals([point, point], ppo(credit={"kind": "rollouts"}, **keys)) == {
         "iterations": 2, "generated_tokens": 2 * 6 * 10 + 200, "trained_tokens": 2 * 2 * 6 * 15,
-        "rollout_tokens": 200, "states": 18, "distinct_states": 14,
+        "rollout_tokens": 200, "rollouts": 42, "states": 18, "distinct_states": 14,
     }  # fmt: skip

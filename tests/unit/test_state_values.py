@@ -1,6 +1,8 @@
 """Values of states: each distinct state is rolled out once, with what is left to it, by whichever rank."""
 
 import random
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
@@ -11,7 +13,7 @@ from stepladder.generation.requests import Completion
 from stepladder.policies import state_values, values
 from stepladder.policies.credit import step_stops
 from stepladder.policies.episodes import Sampler
-from stepladder.policies.state_values import Rollout, estimate, states_by_question, value_states
+from stepladder.policies.state_values import Rollout, describe, estimate, states_by_question, value_states
 from stepladder.reasoning.states import state_key
 from stepladder.reasoning.tokens import encode_answer
 from stepladder.study.specs.credit import Rollouts
@@ -55,6 +57,10 @@ def alone(rank=0, ranks=1):
     return SimpleNamespace(rank=rank, ranks=ranks, bare_model=SimpleNamespace(policy=None))
 
 
+def values_by_key(sampler, found, questions) -> dict[str, float]:
+    return {key: state.value for key, state in value_states(sampler, found, questions, 0, alone())[0].items()}
+
+
 def prefixes(episode) -> list[tuple[int, ...]]:
     row = episode.trajectory
     return [tuple(row["token_ids"][:end]) for end in (0, *step_stops(row)[:-1])]
@@ -62,24 +68,24 @@ def prefixes(episode) -> list[tuple[int, ...]]:
 
 def test_every_distinct_unfinished_state_is_rolled_out_once_with_the_tokens_left_to_it(scene):
     sampler, found, questions = scene
-    rolled = value_states(sampler, found, questions, 3, alone())
+    rolled, states = value_states(sampler, found, questions, 3, alone())
     visited = [(tuple(e.trajectory["prompt_ids"]), prefix) for e in found for prefix in prefixes(e)]
     distinct = set(visited)
     assert len(distinct) < len(visited), "the scene has equal states"
     asked = {request.prompt_ids: request for request in sampler.engine.requests}
-    assert len(asked) == len(sampler.engine.requests) == len(distinct) == len(rolled.values)
-    assert rolled.states == len(visited)
+    assert len(asked) == len(sampler.engine.requests) == len(distinct) == len(rolled)
+    assert states == len(visited)
     for prompt, prefix in distinct:
         request = asked[prompt + prefix]
         assert request.samples == 5 and request.max_tokens == 40 - len(prefix)
         assert request.seed == sampler.job.derive_seed("rollouts", 3, state_key(prompt, prefix))
     assert sampler.engine.sampling.max_tokens == 40 and not sampler.engine.sampling.logprobs
-    assert set(rolled.values) == {state_key(*state) for state in distinct}
+    assert set(rolled) == {state_key(*state) for state in distinct}
 
 
 def test_a_value_is_the_share_of_right_rollouts_and_tokens_are_counted(scene):
     sampler, found, questions = scene
-    rolled = value_states(sampler, found, questions, 0, alone())
+    rolled, states = value_states(sampler, found, questions, 0, alone())
     tokens, rows = 0, [episode.trajectory for episode in found]
     for request in sampler.engine.requests:
         completions = [sampler.engine.completion(request.seed + i) for i in range(5)]
@@ -89,17 +95,18 @@ def test_a_value_is_the_share_of_right_rollouts_and_tokens_are_counted(scene):
         right = [tiny.tokenizer().decode(each.token_ids).count(f"#### {gold}") > 0 for each in completions]
         prompt = len(row["prompt_ids"])
         key = state_key(request.prompt_ids[:prompt], request.prompt_ids[prompt:])
-        assert rolled.values[key] == pytest.approx(sum(right) / 5)
-    assert rolled.tokens == tokens
-    assert set(rolled.values.values()) - {0.0, 1.0}, "the scene has uncertain states"
-    said = rolled.describe()
-    assert said["rollout_tokens"] == tokens and said["distinct_states"] == len(rolled.values)
-    assert said["states"] == rolled.states and 0 < said["value"] < 1
+        assert rolled[key].rollouts == 5 and rolled[key].value == pytest.approx(sum(right) / 5)
+    plain = [state.value for state in rolled.values()]
+    assert set(plain) - {0.0, 1.0}, "the scene has uncertain states"
+    said = describe(rolled, states)
+    assert said["rollout_tokens"] == tokens and said["rollouts"] == 5 * len(rolled)
+    assert said["states"] == states and said["distinct_states"] == len(rolled)
+    assert said["value"] == pytest.approx(sum(plain) / len(plain))
 
 
 def test_another_iteration_draws_anew_and_the_same_one_draws_the_same(scene):
     sampler, found, questions = scene
-    first, again, later = (value_states(sampler, found, questions, i, alone()).values for i in (0, 0, 1))
+    first, again, later = (value_states(sampler, found, questions, i, alone())[0] for i in (0, 0, 1))
     assert first == again and first != later and first.keys() == later.keys()
 
 
@@ -111,21 +118,47 @@ def test_with_the_first_value_from_episodes_the_bare_question_is_not_rolled_out(
     assert asked and not asked & prompts
 
 
-@pytest.mark.parametrize("estimator", ["mean", "shrinkage"])
-@pytest.mark.parametrize("ranks", [2, 3, 7])
-def test_the_shares_of_several_ranks_are_together_what_one_rank_finds(tmp_path, monkeypatch, estimator, ranks):
-    sampler, found, questions = make_scene(tmp_path, estimator=estimator)
+@pytest.mark.parametrize(
+    "credit", [{}, {"estimator": "shrinkage"}, {"adaptive": {"first": 2, "further": 2, "most": 12}}]
+)
+@pytest.mark.parametrize("ranks", [2, 7])
+def test_the_shares_of_several_ranks_are_together_what_one_rank_finds(tmp_path, monkeypatch, credit, ranks):
+    sampler, found, questions = make_scene(tmp_path, **credit)
     whole = value_states(sampler, found, questions, 0, alone())
-    held, asked = [], []
-    monkeypatch.setattr(state_values, "gather", lambda own, ranks: held.append(own) or [own])
-    for rank in range(ranks):
-        sampler.engine.requests = []
-        value_states(sampler, found, questions, 0, alone(rank, ranks))
-        asked += [request.prompt_ids for request in sampler.engine.requests]
-    assert len(asked) == len(set(asked)) == len(whole.values)
-    monkeypatch.setattr(state_values, "gather", lambda own, ranks: held)
-    together = value_states(sampler, found, questions, 0, alone(0, ranks))
-    assert together == whole
+    samplers = [make_scene(tmp_path, **credit)[0] for _ in range(ranks)]
+    meeting, held, here = threading.Barrier(ranks), [None] * ranks, threading.local()
+
+    def gather(own, count):
+        held[here.rank] = own
+        meeting.wait(60)
+        everything = list(held)
+        meeting.wait(60)
+        return everything
+
+    def on_rank(rank):
+        here.rank = rank
+        return value_states(samplers[rank], found, questions, 0, alone(rank, ranks))
+
+    monkeypatch.setattr(state_values, "gather", gather)
+    with ThreadPoolExecutor(ranks) as pool:
+        assert all(each == whole for each in pool.map(on_rank, range(ranks)))
+    shares = [{request.prompt_ids for request in each.engine.requests} for each in samplers]
+    assert sum(map(len, shares)) == len(set().union(*shares)) == len(whole[0]), "no state is rolled out on two ranks"
+
+
+def test_in_rounds_doubtful_states_get_more_and_draw_as_if_all_were_asked_for_at_once(tmp_path):
+    sampler, found, questions = make_scene(tmp_path, adaptive={"first": 2, "further": 2, "most": 12, "enough": 0.17})
+    rolled, _ = value_states(sampler, found, questions, 0, alone())
+    spent = [state.rollouts for state in rolled.values()]
+    assert sum(spent) <= 5 * len(rolled) and len(set(spent)) > 1
+    drawn: dict[tuple[int, ...], list[int]] = {}
+    for request in sampler.engine.requests:
+        seeds = drawn.setdefault(request.prompt_ids, [])
+        seeds += range(request.seed, request.seed + request.samples)
+    assert sorted(map(len, drawn.values())) == sorted(spent)
+    assert all(seeds == list(range(seeds[0], seeds[0] + len(seeds))) for seeds in drawn.values())
+    certain = [state for state in rolled.values() if state.rollouts == 2]
+    assert all(state.value in (0.0, 1.0) or sum(spent) > 5 * len(rolled) - 2 for state in certain)
 
 
 def test_states_of_a_question_stay_together(scene):
@@ -158,7 +191,7 @@ def test_each_estimator_gets_what_it_asks_for():
 
 def test_likely_rollouts_weigh_more_where_they_are_asked_to(tmp_path):
     sampler, found, questions = make_scene(tmp_path, estimator="probability_weighted")
-    weighed = value_states(sampler, found, questions, 0, alone()).values
+    weighed = values_by_key(sampler, found, questions)
     assert sampler.engine.sampling.logprobs
     groups, _ = states_by_question(found, first=True)
     for state, request in zip([state for group in groups for state in group], sampler.engine.requests, strict=True):
@@ -171,9 +204,9 @@ def test_likely_rollouts_weigh_more_where_they_are_asked_to(tmp_path):
 
 def test_shrinkage_leans_to_the_mean_of_all_rollouts_of_the_question(tmp_path):
     sampler, found, questions = make_scene(tmp_path, estimator="shrinkage", prior_strength=2.0)
-    shrunk = value_states(sampler, found, questions, 0, alone()).values
+    shrunk = values_by_key(sampler, found, questions)
     sampler, found, questions = make_scene(tmp_path)
-    plain = value_states(sampler, found, questions, 0, alone()).values
+    plain = values_by_key(sampler, found, questions)
     for group in states_by_question(found, first=True)[0]:
         prior = sum(plain[state.key] for state in group) / len(group)
         for state in group:

@@ -159,6 +159,14 @@ BROKEN_VALUES = [
         "policies.ppo.credit.rollouts",
         ["greater than 0, got 0"],
     ),
+    (
+        "budget below the first round",
+        lambda config: config["policies"]["ppo"].update(
+            credit={"kind": "rollouts", "rollouts": 2, "adaptive": {"first": 3}}, rewards=None
+        ),
+        "policies.ppo.credit.adaptive",
+        ["the 2 rollouts must lie between first (3) and most (24)"],
+    ),
     ("text for credit", put("policies.ppo.credit", "critic"), "policies.ppo.credit", ["'critic'"]),
     ("other reference", put("pairs.outcome.reference", "base"), "policies.dpo.pairs.0", ["reference 'base'", "'sft'"]),
     ("missing study", drop("study"), "study", ["missing"]),

@@ -15,12 +15,12 @@ from torch import Tensor, nn
 from stepladder.errors import StepladderError
 from stepladder.generation.engine import Engine
 from stepladder.job import Job
+from stepladder.policies import state_values
 from stepladder.policies.actor_critic import Actor, ActorCritic, before_update, frozen_logprobs, pad
 from stepladder.policies.clipped import clipped_policy_loss, clipped_value_loss, kl_estimate
 from stepladder.policies.credit import assign_credit, normalise, sampler_excess
 from stepladder.policies.episodes import Episode, Sampler, questions_of_iteration
 from stepladder.policies.language import load_reference, save_policy
-from stepladder.policies.state_values import value_states
 from stepladder.progress import Progress
 from stepladder.reasoning.tokens import load_tokenizer
 from stepladder.records import Counts
@@ -101,7 +101,7 @@ def totals(history: Sequence[dict[str, float]], spec: Ppo) -> dict[str, int]:
     episodes = spec.questions_per_iteration * spec.samples
     rolled = {
         name: round(sum(point[name] for point in history))
-        for name in ("rollout_tokens", "states", "distinct_states")
+        for name in ("rollout_tokens", "rollouts", "states", "distinct_states")
         if isinstance(spec.credit, Rollouts)
     }
     sampled = round(episodes * sum(point["tokens"] for point in history))
@@ -151,8 +151,9 @@ def give_credit(
     values, said = {}, {}
     if isinstance(spec.credit, Rollouts):
         questions = {row["question_id"]: row for _, row in chosen}
-        rolled = value_states(sampler, episodes, questions, iteration, trainer)
-        values, said = rolled.values, rolled.describe()
+        rolled, states = state_values.value_states(sampler, episodes, questions, iteration, trainer)
+        values = {key: state.value for key, state in rolled.items()}
+        said = state_values.describe(rolled, states)
     assign_credit(episodes, spec.credit, spec.samples, values)
     normalise(episodes, spec.whiten, spec.importance_cap)
     return said

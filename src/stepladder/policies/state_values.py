@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
+from statistics import fmean
+from typing import Any, TypeVar
 
 from torch import nn
 
@@ -11,6 +12,7 @@ from stepladder.generation.chunks import shard
 from stepladder.generation.requests import Completion, Request, Sampling
 from stepladder.policies import values
 from stepladder.policies.actor_critic import frozen_logprobs
+from stepladder.policies.adaptive import next_round, posterior_deviation
 from stepladder.policies.credit import step_stops
 from stepladder.policies.episodes import Episode, Sampler
 from stepladder.questions.collect import question_of
@@ -21,6 +23,8 @@ from stepladder.supervision.monte_carlo import State, unfinished_states
 from stepladder.training.ranks import gather
 from stepladder.training.sequences import TokenSequence
 from stepladder.training.trainer import Trainer
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -43,26 +47,31 @@ class Rollout:
 
 
 @dataclass(frozen=True)
-class StateValues:
-    """Values by state key, and what they cost.
+class StateValue:
+    """A state's value, and what it cost.
 
     Attributes:
-        states: how many states the episodes passed through, equal ones counted as often.
-        tokens: generated for the rollouts of all ranks.
+        deviation: of its posterior given how many rollouts were right, from a uniform prior.
+        rollouts: how many it had.
+        tokens: generated for them.
     """
 
-    values: dict[str, float]
-    states: int
+    value: float
+    deviation: float
+    rollouts: int
     tokens: int
 
-    def describe(self) -> dict[str, float]:
-        """For the course of the training."""
-        return {
-            "states": self.states,
-            "distinct_states": len(self.values),
-            "rollout_tokens": self.tokens,
-            "value": sum(self.values.values()) / max(len(self.values), 1),
-        }
+
+def describe(found: Mapping[str, StateValue], states: int) -> dict[str, float]:
+    """For the course of the training: sums over the distinct states, and means of value and deviation."""
+    return {
+        "states": states,
+        "distinct_states": len(found),
+        "rollouts": sum(each.rollouts for each in found.values()),
+        "rollout_tokens": sum(each.tokens for each in found.values()),
+        "value": fmean(each.value for each in found.values()) if found else 0.0,
+        "value_deviation": fmean(each.deviation for each in found.values()) if found else 0.0,
+    }
 
 
 def states_by_question(episodes: Sequence[Episode], first: bool) -> tuple[list[list[State]], int]:
@@ -83,8 +92,8 @@ def value_states(
     questions: Mapping[str, dict[str, Any]],
     iteration: int,
     trainer: Trainer,
-) -> StateValues:
-    """The values under the weights that the engine holds.
+) -> tuple[dict[str, StateValue], int]:
+    """The values under the weights that the engine holds, by state key, and how many states there are undistinguished.
 
     Args:
         episodes: of all ranks.
@@ -93,25 +102,57 @@ def value_states(
     credit: Rollouts = sampler.job.spec.credit
     groups, count = states_by_question(episodes, credit.first_value == "rollouts")
     mine = shard(groups, trainer.rank, trainer.ranks)
-    states = [state for group in mine for state in group]
-    rolled = dict(zip(states, _roll_out(sampler, states, questions, iteration, trainer.bare_model.policy), strict=True))
-    own: dict[str, float] = {}
+    rolled = _in_rounds(sampler, groups, mine, questions, iteration, trainer)
+    own: dict[str, StateValue] = {}
     for group in mine:
-        prior = values.mean([rollout.reward for state in group for rollout in rolled[state]])
-        own |= {state.key: estimate(rolled[state], credit, prior) for state in group}
-    tokens = sum(rollout.length for rollouts in rolled.values() for rollout in rollouts)
-    found: dict[str, float] = {}
-    shares = gather((own, tokens), trainer.ranks)
-    for share, _ in shares:
-        found |= share
-    return StateValues(found, count, sum(spent for _, spent in shares))
+        prior = fmean(fmean(rollout.reward for rollout in rolled[state.key]) for state in group)
+        for rollouts, key in ((rolled[state.key], state.key) for state in group):
+            tokens = sum(rollout.length for rollout in rollouts)
+            deviation = posterior_deviation(*_count(rollouts))
+            own[key] = StateValue(estimate(rollouts, credit, prior), deviation, len(rollouts), tokens)
+    return _joined(gather(own, trainer.ranks)), count
+
+
+def _in_rounds(
+    sampler: Sampler,
+    groups: Sequence[Sequence[State]],
+    mine: Sequence[Sequence[State]],
+    questions: Mapping[str, dict[str, Any]],
+    iteration: int,
+    trainer: Trainer,
+) -> dict[str, list[Rollout]]:
+    """Rollouts of this rank's states by key; how many each gets is decided over the states of all ranks."""
+    credit: Rollouts = sampler.job.spec.credit
+    rolled: dict[str, list[Rollout]] = {state.key: [] for group in mine for state in group}
+    keys = [state.key for group in groups for state in group]
+    plan = dict.fromkeys(keys, credit.adaptive.first if credit.adaptive else credit.rollouts)
+    while plan:
+        asked = [(state, plan[state.key]) for group in mine for state in group if state.key in plan]
+        requests = [_request(sampler, state, more, len(rolled[state.key]), iteration) for state, more in asked]
+        found = _roll_out(sampler, [state for state, _ in asked], requests, questions, trainer.bare_model.policy)
+        for (state, _), rollouts in zip(asked, found, strict=True):
+            rolled[state.key] += rollouts
+        if credit.adaptive is None:
+            break
+        counts = _joined(gather({key: _count(rollouts) for key, rollouts in rolled.items()}, trainer.ranks))
+        plan = next_round(counts, credit.adaptive, credit.rollouts * len(keys))
+    return rolled
+
+
+def _count(rollouts: Sequence[Rollout]) -> tuple[int, int]:
+    """Right rollouts, and all."""
+    return sum(int(rollout.reward) for rollout in rollouts), len(rollouts)
+
+
+def _joined(shares: Sequence[Mapping[str, Value]]) -> dict[str, Value]:
+    return {key: value for share in shares for key, value in share.items()}
 
 
 def estimate(rollouts: Sequence[Rollout], credit: Rollouts, prior: float) -> float:
     """The value of a state.
 
     Args:
-        prior: mean reward of all rollouts of its question, which ``shrinkage`` leans to.
+        prior: mean value of the states of its question, which ``shrinkage`` leans to.
     """
     rewards = [rollout.reward for rollout in rollouts]
     logprobs, lengths = [rollout.logprob for rollout in rollouts], [rollout.length for rollout in rollouts]
@@ -130,30 +171,31 @@ def estimate(rollouts: Sequence[Rollout], credit: Rollouts, prior: float) -> flo
             return values.similarity(rewards, [rollout.text for rollout in rollouts])
 
 
+def _request(sampler: Sampler, state: State, more: int, sofar: int, iteration: int) -> Request:
+    """Further rollouts of a state with the tokens that are left to it; they draw as if all were asked for at once."""
+    return Request(
+        (*state.prompt_ids, *state.prefix_ids),
+        more,
+        sampler.job.derive_seed("rollouts", iteration, state.key) + sofar,
+        max_tokens=sampler.job.spec.max_tokens - len(state.prefix_ids),
+    )
+
+
 def _roll_out(
     sampler: Sampler,
     states: Sequence[State],
+    requests: Sequence[Request],
     questions: Mapping[str, dict[str, Any]],
-    iteration: int,
     policy: nn.Module,
 ) -> list[list[Rollout]]:
-    """Rollouts of every state with the tokens that are left to it."""
+    """The rollouts that each state's request asks for, graded."""
     spec = sampler.job.spec
-    credit: Rollouts = spec.credit
-    weighs = credit.estimator in ("probability_weighted", "sequence_probability", "importance_weighted")
-    requests = [
-        Request(
-            (*state.prompt_ids, *state.prefix_ids),
-            credit.rollouts,
-            sampler.job.derive_seed("rollouts", iteration, state.key),
-            max_tokens=spec.max_tokens - len(state.prefix_ids),
-        )
-        for state in states
-    ]
+    estimator = spec.credit.estimator
+    weighs = estimator in ("probability_weighted", "sequence_probability", "importance_weighted")
     sampling = Sampling(spec.temperature, 1.0, spec.max_tokens, logprobs=weighs)
     completed = sampler.engine.generate(requests, sampling, progress="")
-    told = [[0.0] * credit.rollouts for _ in states]
-    if credit.estimator == "importance_weighted":
+    told = [[0.0] * request.samples for request in requests]
+    if estimator == "importance_weighted":
         told = _sampler_logprobs(policy, requests, completed, spec.temperature)
     found = []
     for state, completions, behind in zip(states, completed, told, strict=True):

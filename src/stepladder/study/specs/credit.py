@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from stepladder.study.fields import Count, Fraction, NonNegativeFloat, PositiveFloat, PositiveInt, Spec
 
@@ -18,11 +18,21 @@ class Critic(Spec):
     warmup: Count = Field(0, description="first iterations in which only the critic learns")
 
 
+class Adaptive(Spec):
+    """Rollouts in rounds: after the first, the least certain states get more, within a budget of K a state."""
+
+    first: PositiveInt = Field(3, description="rollouts of every state in the first round")
+    further: PositiveInt = Field(3, description="of an uncertain state in each later round")
+    most: PositiveInt = Field(24, description="of one state")
+    enough: PositiveFloat = Field(0.12, description="a state has enough when its value's deviation is no larger")
+
+
 class Rollouts(Spec):
     """Gains in value from step to step, each value from rollouts of its state (VinePPO, ProbPPO); no critic."""
 
     kind: Literal["rollouts"]
     rollouts: PositiveInt = Field(9, description="K, of each distinct unfinished state of an iteration's episodes")
+    adaptive: Adaptive | None = Field(None, description="K is then the mean that states may have; none: each has K")
     estimator: Literal[
         "mean", "shrinkage", "probability_weighted", "sequence_probability", "importance_weighted", "similarity"
     ] = Field("mean", description="from rollouts to a value; similarity leaves the rewards' range: for comparison only")
@@ -32,6 +42,14 @@ class Rollouts(Spec):
     first_value: Literal["rollouts", "episodes"] = Field(
         "rollouts", description="of the bare question: from rollouts of its own, or from its other episodes' rewards"
     )
+
+    @field_validator("adaptive")
+    @classmethod
+    def _the_budget_lasts(cls, value: Adaptive | None, info: ValidationInfo) -> Adaptive | None:
+        rollouts = info.data.get("rollouts")
+        if value and rollouts and not value.first <= rollouts <= value.most:
+            raise ValueError(f"the {rollouts} rollouts must lie between first ({value.first}) and most ({value.most})")
+        return value
 
 
 class GroupRelative(Spec):
