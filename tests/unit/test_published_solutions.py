@@ -77,7 +77,7 @@ def entry(script: str):
 
 
 def local(format_: str, **keys) -> dict:
-    return {"method": "solutions", "format": format_, "file": "rows.jsonl", "tokenizer": "p", **keys}
+    return {"method": "solutions", "format": format_, "files": ["rows.jsonl"], "tokenizer": "p", **keys}
 
 
 @pytest.fixture
@@ -172,13 +172,13 @@ print(*(source.path.read_text() for source in sources(spec, [], Path(sys.argv[2]
 
 
 @pytest.mark.parametrize(
-    ("format_", "part", "hub"),
+    ("format_", "parts", "hub"),
     [
-        ("math_shepherd", None, asdict(math_shepherd.HUB)),
-        ("process_bench", "gsm8k", {"repository": "Qwen/ProcessBench", "revision": REVISION, "file": "gsm8k.json"}),
+        ("math_shepherd", [], asdict(math_shepherd.HUB)),
+        ("process_bench", ["gsm8k"], {"repository": "Qwen/ProcessBench", "revision": REVISION, "file": "gsm8k.json"}),
     ],
 )
-def test_a_node_of_the_hub_fetches_its_pinned_file_once(tmp_path, format_, part, hub):
+def test_a_node_of_the_hub_fetches_its_pinned_file_once(tmp_path, format_, parts, hub):
     with file_host() as host:
         # The client reads its address when it is imported, hence a process of its own.
         environment = {"HF_ENDPOINT": host.address, "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
@@ -186,7 +186,7 @@ def test_a_node_of_the_hub_fetches_its_pinned_file_once(tmp_path, format_, part,
         commits = [about | {"id": commit} for commit in ("f" * 40, hub["revision"])]
         host.files[f"/api/datasets/{hub['repository']}/commits/main"] = json.dumps(commits).encode()
         host.files[f"/datasets/{hub['repository']}/resolve/{hub['revision']}/{hub['file']}"] = b"published"
-        spec = {"method": "solutions", "format": format_, "source": "hub", "tokenizer": "p", "part": part}
+        spec = {"method": "solutions", "format": format_, "source": "hub", "tokenizer": "p", "parts": parts}
         command = [sys.executable, "-c", FETCH, json.dumps(spec), str(tmp_path)]
         for _ in range(2):
             done = subprocess.run(

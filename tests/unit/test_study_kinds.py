@@ -5,7 +5,7 @@ from study_files import edited, put, study_from
 
 from stepladder.study.faults import StudyFaults
 
-SOLUTIONS = {"method": "solutions", "format": "stepwise", "source": "hub", "repository": "a/b", "part": "train"}
+SOLUTIONS = {"method": "solutions", "format": "stepwise", "source": "hub", "repository": "a/b", "parts": ["train"]}
 SOLUTIONS |= {"tokenizer": "sft"}
 PUBLISHED = {"method": "published", "trajectories": "others"}
 POOL = {"method": "candidates", "format": "gsm8k", "source": "hub", "file": "example_model_solutions.jsonl"}
@@ -35,6 +35,22 @@ def with_all(*edits):
     )
 
 
+def test_every_file_of_a_set_is_read_and_a_missing_one_named(tmp_path):
+    local = SOLUTIONS | {"format": "prm800k", "source": "local", "files": ["there.jsonl", "gone.jsonl"], "parts": []}
+    (tmp_path / "there.jsonl").touch()
+    config = with_all(put("trajectories.others", local), put("data_dir", str(tmp_path)))
+    with pytest.raises(StudyFaults) as caught:
+        study_from(config)
+    assert caught.value.lines == [
+        f"--config: trajectories.others.files: no file gone.jsonl in data_dir {str(tmp_path)!r}; "
+        "set data_dir or mend its name"
+    ]
+    (tmp_path / "gone.jsonl").touch()
+    study = study_from(config)
+    for stage in ("trajectories", "labels"):
+        assert study.inputs(stage, "others", 0)["files"] == [f"{tmp_path}/there.jsonl", f"{tmp_path}/gone.jsonl"]
+
+
 def test_every_kind_has_its_inputs():
     study = study_from(with_all())
     assert set(study.inputs("trajectories", "others", 0)) == {"tokenizer", "questions", "files"}
@@ -50,17 +66,22 @@ def test_every_kind_has_its_inputs():
 @pytest.mark.parametrize(
     ("edit", "location", "words"),
     [
-        (put("trajectories.others", SOLUTIONS | {"source": "local"}), "trajectories.others.file", "needs its file"),
+        (put("trajectories.others", SOLUTIONS | {"source": "local"}), "trajectories.others.files", "needs its files"),
         (put("trajectories.others", SOLUTIONS | {"repository": None}), "trajectories.others.repository", "trl-lib/"),
-        (put("trajectories.others", SOLUTIONS | {"part": None}), "trajectories.others.part", "need their part"),
+        (put("trajectories.others", SOLUTIONS | {"parts": []}), "trajectories.others.parts", "need their parts"),
+        (
+            put("trajectories.others", SOLUTIONS | {"parts": ["a", "b", "a"]}),
+            "trajectories.others.parts",
+            "named twice",
+        ),
         (
             put("trajectories.others", SOLUTIONS | {"format": "human_steps"}),
             "trajectories.others.source",
             "take local files",
         ),
         (
-            put("trajectories.others", SOLUTIONS | {"source": "local", "file": "../x"}),
-            "trajectories.others.file",
+            put("trajectories.others", SOLUTIONS | {"source": "local", "files": ["x", "../x"]}),
+            "trajectories.others.files.1",
             "its place there",
         ),
         (put("labels.others.trajectories", "samples"), "labels.others.trajectories", "no published labels"),

@@ -39,8 +39,14 @@ def reported_file(name: str) -> str:
 
 
 def published_files(spec: Candidates | Solutions, settings: Settings) -> list[str]:
-    """The local file of published answers or solutions; none where the hub has it."""
-    return [f"{settings.data_dir}/{spec.file}"] if spec.source == "local" else []
+    """The local files of published answers or solutions; none where the hub has them."""
+    return [f"{settings.data_dir}/{file}" for file in _published(spec)]
+
+
+def _published(spec: Candidates | Solutions) -> tuple[str, ...]:
+    if spec.source != "local":
+        return ()
+    return spec.files if spec.method == "solutions" else (spec.file,)
 
 
 def unknown_references(nodes: Nodes, config: dict[str, Any]) -> list[Fault]:
@@ -137,10 +143,11 @@ def _missing_files(settings: Settings, nodes: Nodes) -> list[Fault]:
                     said = f"no file {file} in data_dir {settings.data_dir!r}; set data_dir or take source: hub"
                     faults.append(Fault((stage, name, "sets"), said))
         if stage == "trajectories" and node.spec.method != "sampled":
-            for file in published_files(node.spec, settings):
-                if not Path(file).is_file():
-                    said = f"no file {node.spec.file} in data_dir {settings.data_dir!r}; set data_dir or mend its name"
-                    faults.append(Fault((stage, name, "file"), said))
+            for file in _published(node.spec):
+                if not (Path(settings.data_dir) / file).is_file():
+                    key = "files" if node.spec.method == "solutions" else "file"
+                    said = f"no file {file} in data_dir {settings.data_dir!r}; set data_dir or mend its name"
+                    faults.append(Fault((stage, name, key), said))
         if stage == "models" and node.spec.source == "local":
             folder = Path(settings.models_dir) / node.spec.folder
             if not (folder / "config.json").is_file():

@@ -27,11 +27,12 @@ def sources(spec: Solutions, local: Sequence[Path], cache: Path) -> list[SourceF
         case "math_shepherd":
             return [fetch_math_shepherd(cache)]
         case "prm800k":
-            return [fetch_prm800k(spec.part, cache)]
+            return [fetch_prm800k(part, cache) for part in spec.parts]
         case "process_bench":
-            return [fetch_process_bench(spec.part, cache)]
+            return [fetch_process_bench(part, cache) for part in spec.parts]
         case _:
-            return fetch_stepwise(spec.repository, spec.revision, spec.part, cache)
+            found = (fetch_stepwise(spec.repository, spec.revision, part, cache) for part in spec.parts)
+            return [file for files in found for file in files]
 
 
 def solutions_of(
@@ -76,6 +77,6 @@ def _read(spec: Solutions, path: Path, neutral: Neutral, counts: Counts) -> Iter
         case "human_steps":
             return read_human_chains(path, neutral, counts)
         case _:
-            marked = read_process_bench(path, spec.part or path.stem)
+            marked = read_process_bench(path, path.stem)
             counts.rows_in += len(marked)
             return map(labelled, marked)

@@ -6,6 +6,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from stepladder.study.fields import (
     DataFile,
+    EachOnce,
     Fraction,
     NonNegativeFloat,
     PolicyNode,
@@ -45,27 +46,30 @@ class Candidates(Spec):
 
 
 class Solutions(Spec):
-    """Published solutions whose steps others have labelled; labels of method published read their labels."""
+    """Published solutions whose steps others have labelled; labels of method published read their labels.
+
+    Several files or parts make one set; of ProcessBench each is a subset, a local one by its name without the ending.
+    """
 
     method: Literal["solutions"]
     format: Literal["math_shepherd", "prm800k", "stepwise", "human_steps", "process_bench"]
     source: Literal["local", "hub"] = "local"
-    file: DataFile | None = Field(None, description="local: the file inside data_dir")
+    files: Annotated[tuple[DataFile, ...], EachOnce] = Field((), description="local: the files inside data_dir")
     repository: str | None = Field(None, pattern=r"^[\w.-]+/[\w.-]+$", description="stepwise on the hub: owner/name")
     revision: str = Field("main", description="stepwise on the hub: commit or tag; pin it")
-    part: str | None = Field(
-        None, description="on the hub: the split of stepwise, the part of prm800k, the subset of process_bench"
+    parts: Annotated[tuple[str, ...], EachOnce] = Field(
+        (), description="on the hub: splits of stepwise, parts of prm800k, subsets of process_bench"
     )
     limit: PositiveInt | None = Field(None, description="use at most this many problems, chosen by their hash")
     tokenizer: PolicyNode = Field(description="the policy whose tokenizer and longest sequence they are cut by")
 
     model_config = Spec.model_config | {"validate_default": True}
 
-    @field_validator("file")
+    @field_validator("files")
     @classmethod
-    def _local_needs_a_file(cls, value: str | None, info: ValidationInfo) -> str | None:
-        if value is None and info.data.get("source") == "local":
-            raise ValueError("a local source needs its file, by its place in data_dir")
+    def _local_needs_files(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if not value and info.data.get("source") == "local":
+            raise ValueError("a local source needs its files, by their places in data_dir")
         return value
 
     @field_validator("source")
@@ -82,11 +86,11 @@ class Solutions(Spec):
             raise ValueError("stepwise data on the hub need their repository, such as trl-lib/prm800k")
         return value
 
-    @field_validator("part")
+    @field_validator("parts")
     @classmethod
-    def _hub_needs_a_part(cls, value: str | None, info: ValidationInfo) -> str | None:
-        if value is None and info.data.get("source") == "hub" and info.data.get("format") != "math_shepherd":
-            raise ValueError("data on the hub need their part, such as train, phase2_train or gsm8k")
+    def _hub_needs_parts(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if not value and info.data.get("source") == "hub" and info.data.get("format") != "math_shepherd":
+            raise ValueError("data on the hub need their parts, such as train, phase2_train or gsm8k")
         return value
 
 
