@@ -83,6 +83,16 @@ def test_the_checkpoint_is_an_ordinary_one_with_changed_weights(backbone, tmp_pa
         AutoModelForTokenClassification.from_pretrained(tmp_path / "checkpoint", use_safetensors=True)
 
 
+def test_adapters_learn_the_same_where_activations_are_recomputed(backbone, tmp_path):
+    weights = []
+    for recompute in (False, True):
+        optimisation = OPTIMISATION | {"gradient_checkpointing": recompute}
+        folder = tmp_path / str(recompute)
+        train_prm(job(folder, backbone, lora={"rank": 4}, optimisation=optimisation), rows())
+        weights.append(load_file(folder / "checkpoint" / "model.safetensors"))
+    assert tiny.furthest(*weights) < 1e-5
+
+
 def test_a_training_that_was_stopped_ends_where_an_undisturbed_one_ends(backbone, tmp_path):
     whole, _ = train_prm(job(tmp_path / "whole", backbone), rows())
     for step in range(1, 6):

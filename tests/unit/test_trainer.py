@@ -7,8 +7,10 @@ import torch
 
 import tiny
 from stepladder.errors import StepladderError
+from stepladder.study.optimisation import Optimisation
 from stepladder.training import trainer as trainer_module
 from stepladder.training.optimizer import learning_rate_factor
+from stepladder.training.trainer import Trainer
 
 
 def test_a_step_reports_means_over_the_global_batch():
@@ -20,6 +22,18 @@ def test_a_step_reports_means_over_the_global_batch():
     assert said["loss"] == pytest.approx(total.item() / run.weight(batch), rel=1e-5)
     assert said["likely"] == pytest.approx(reported["likely"].item() / run.weight(batch), rel=1e-5)
     assert said["learning_rate"] == pytest.approx(1e-3 * learning_rate_factor(0, 12, run.trainer.optimisation))
+
+
+@pytest.mark.parametrize(("recompute", "passes"), [(False, 1), (True, 2)])
+def test_a_loaded_model_recomputes_its_layers_and_gets_no_dropout(recompute, passes):
+    model = tiny.model().eval()  # as transformers loads it
+    spec = Optimisation(batch_size=8, gradient_checkpointing=recompute)
+    trainer = Trainer(model, [(model, 1e-3)], spec, 1, 0)
+    calls = []
+    model.model.layers[0].mlp.register_forward_pre_hook(lambda *_: calls.append(1))
+    trainer.step([0, 1], 1.0, tiny.LanguageRun().loss)
+    assert len(calls) == passes
+    assert not any(each.training for each in model.model.layers[0].children())
 
 
 def test_the_gradient_norm_is_that_before_clipping_and_clipping_bites():

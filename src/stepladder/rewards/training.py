@@ -134,6 +134,6 @@ def course(history: Sequence[dict[str, float]], warmup: int) -> dict[str, Any]:
 def _alarm(job: Job, metrics: dict[str, Any]) -> str:
     return (
         f"stepladder: {job.title}: after warm-up the loss stays at {metrics['mean_loss']:.4f}, above the "
-        f"{metrics['closed_form_loss']:.4f} of a model that scores every step 0: nothing is learnt; "
+        f"{metrics['closed_form_loss']:.4f} of a model that knows nothing: train longer, "
         "try another learning rate, and look at the labels"
     )

@@ -10,6 +10,7 @@ import torch
 from accelerate.utils import set_seed
 from torch import Tensor, nn
 from transformers import PreTrainedModel
+from transformers.modeling_layers import GradientCheckpointingLayer
 
 from stepladder.budget import Budget
 from stepladder.errors import StepladderError
@@ -55,6 +56,8 @@ class Trainer:
             for part in model.modules():
                 if isinstance(part, PreTrainedModel):
                     part.gradient_checkpointing_enable()
+                if isinstance(part, GradientCheckpointingLayer):
+                    part.training = True  # or it would keep its activations; the dropout inside it is another module
         # The module without the wrappers of DeepSpeed or data parallelism, which share its weights.
         self.bare_model = model
         optimizer = build_optimizer(parts, optimisation)
