@@ -176,6 +176,17 @@ def test_each_head_learns_what_lines_are_worth(encoder, policy, tmp_path, head):
     assert judged == judge_prm(trainer.bare_model, rows, "")
 
 
+@pytest.mark.parametrize("loss", ["counts", "classes"])
+def test_micro_batches_change_no_result(policy, tmp_path, loss):
+    weights = []
+    for size in (8, 3):
+        optimisation = {"learning_rate": 3e-3, "batch_size": 8, "steps": 4, "micro_batch": size}
+        spec = {"labels": "l", "backbone": "b", "optimisation": optimisation, **COUNTS, "loss": loss}
+        job = tiny.job(tmp_path / str(size), "prms", spec, {"backbone": policy, "tokenizer": policy})
+        weights.append(train_prm(job, learnable(tiny.tokenizer()))[0].bare_model.state_dict())
+    assert tiny.furthest(*weights) < 1e-4
+
+
 def character_tokenizer() -> PreTrainedTokenizerFast:
     """One token a character: what another backbone may have."""
     letters = ["<e>", "<u>", *map(chr, range(10)), *map(chr, range(11, 127)), "\n"]
