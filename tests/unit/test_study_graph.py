@@ -1,5 +1,6 @@
 """The graph of a study: every input is another node's output, every job has a folder of its own."""
 
+import json
 from itertools import chain
 from pathlib import Path
 
@@ -121,6 +122,26 @@ def test_inputs_of_the_small_study():
     }
     assert study.inputs("evaluations", "sft", 0)["prms"] == [f"{root}/prms/bce/seed0/checkpoint"]
     assert study.reference_policy("outcome", 1) == f"{root}/policies/sft/seed1/checkpoint"
+
+
+def test_what_policies_without_a_prm_read():
+    outcome = {"method": "ppo", "from": "sft", "questions": "six", "split": "rl", "credit": {"kind": "rollouts"}}
+    own = {"method": "restem", "from": "sft", "trajectories": "samples"}
+    study = study_from(edited(put("policies.outcome", outcome), put("policies.own", own)))
+    root = "results/small"
+    start = {"start": f"{root}/policies/sft/seed1/checkpoint"}
+    assert study.inputs("policies", "outcome", 1) == {
+        **start,
+        "questions": f"{root}/questions/six/questions.parquet",
+        "prm": [],
+    }
+    assert ("rewards", "wrs") not in study.nodes["policies", "outcome"].above
+    assert "rewards" not in json.loads(study.job("policies", "outcome"))
+    assert "rewards" in json.loads(study.job("policies", "ppo"))
+    assert study.inputs("policies", "own", 1) == {
+        **start,
+        "trajectories": f"{root}/trajectories/samples/seed1/trajectories.parquet",
+    }
 
 
 def test_names_of_one_method():
