@@ -1,0 +1,44 @@
+"""PQM's study at the smallest scale, on real files: every loss, head and label source, and tables between two ends."""
+
+import csv
+import os
+from pathlib import Path
+
+from graph import ROOT, run
+from stepladder.records import read_json
+
+STUDY = ROOT / "config" / "studies" / "pqm.yaml"
+SCALE = ROOT / "config" / "scale" / "cpu.yaml"
+
+
+def averages(table: Path) -> dict[str, float]:
+    """The average of every row, by its label."""
+    with table.open(newline="") as file:
+        return {row["row"]: float(row["mean"]) for row in csv.DictReader(file) if row["column"] == "average"}
+
+
+def test_the_study_of_pqm_runs_on_real_files(real_data, tmp_path):
+    run(tmp_path / "results", [STUDY, SCALE], config={"data_dir": os.path.relpath(real_data, ROOT)})
+    results = tmp_path / "results" / "pqm"
+
+    graded = read_json(results / "trajectories/gsm8k/seed0/metrics.json")["metrics"]["published_grades"]
+    assert graded == {"agree": 4 * 57, "disagree": 0}
+    for name, low, high in (("candidates", "random", "oracle"), ("world", "random", "oracle")):
+        accuracy = averages(results / "tables" / name / "table.csv")
+        assert accuracy[low] < accuracy[high]
+        assert all(accuracy[row] <= accuracy[high] for row in accuracy), accuracy
+
+    losses = averages(results / "tables/losses/table.csv")
+    assert len(losses) == 8 and losses["BCE"] == averages(results / "tables/world/table.csv")["BCE"]
+    for prm in ("bce", "mse", "orm", "rank_2", "rank_4", "rank_double_count", "theory_rank", "ablated_rank"):
+        made = read_json(results / f"prms/{prm}/seed0/metrics.json")["metrics"]
+        assert abs(made["initial_loss"] - made["initial_closed_form_loss"]) < 1e-4, prm
+        assert not made["loss_above_start"], prm
+
+    steps: dict[str, dict[str, str]] = {}
+    with (results / "tables/steps/table.csv").open(newline="") as file:
+        for row in csv.DictReader(file):
+            steps.setdefault(row["row"], {})[row["column"]] = row["mean"]
+    assert {"BCE", "PQM zeta 4", "pairs of steps", "counts at the last token", "chance", "oracle"} < steps.keys()
+    assert all(steps[row]["questions"] == steps["BCE"]["questions"] for row in steps)
+    assert float(steps["oracle"]["step_auc"]) == 100 and float(steps["oracle"]["f1"]) == 100
