@@ -63,13 +63,13 @@ TRAJECTORIES = _schema(
     {"answer": pa.string(), "answer_flexible": pa.string()},
 )
 
-# One step of a trajectory with its Monte Carlo labels, all from the same rollouts of the state after the step.
-# `state` is the hash of the state's token ids; a finished state has one trial, its own outcome. `tokens`: generated in
-# the rollouts, once for all rows of a state.
+# One step of a trajectory with its labels, which others gave it or which are from the same rollouts of the state after
+# the step. `state` is the hash of the state's token ids; null in a benchmark's solution that is too long for a
+# trajectory and counts as missed. A finished state has one trial, its own outcome. `tokens`: generated in the rollouts,
+# once for all rows of a state. `source`: who made a benchmark's solution, as subset/generator; else null.
 LABELS = _schema(
     _step_key,
     {
-        "state": pa.string(),
         "finished": pa.bool_(),
         "rollouts": pa.int32(),
         "successes": pa.int32(),
@@ -77,6 +77,7 @@ LABELS = _schema(
         "hard": pa.bool_(),
         "tokens": pa.int32(),
     },
+    {"state": pa.string(), "source": pa.string()},
 )
 
 # One step's score by a PRM: the head's output and its sigmoid.

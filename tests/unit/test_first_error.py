@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from stepladder.errors import StepladderError
 from stepladder.evaluation.first_error import (
-    f1_difference,
     first_error,
     fit_threshold,
     harmonic_mean,
@@ -146,20 +145,6 @@ def test_solutions_of_one_question_are_drawn_together():
     apart = judge(predicted, gold, list(range(480)), resamples=2000)
     assert together.f1.estimate == apart.f1.estimate
     assert together.f1.high - together.f1.low > 2 * (apart.f1.high - apart.f1.low)
-
-
-def test_a_difference_is_paired():
-    gold = np.repeat([0, -1], 300)
-    weak = found_by_chance(0.5, 600, 2)
-    strong = np.where(np.random.default_rng(3).random(600) < 0.1, gold, weak)
-    questions = list(range(600))
-    gain = f1_difference(strong, weak, gold, questions)
-    alone = judge(strong, gold, questions)
-    assert gain.estimate == pytest.approx(f1(strong, gold) - f1(weak, gold))
-    assert 0 < gain.low <= gain.estimate <= gain.high and gain.p_value < 0.01
-    assert gain.high - gain.low < alone.f1.high - alone.f1.low
-    none = f1_difference(weak, weak, gold, questions)
-    assert (none.estimate, none.low, none.high, none.p_value) == (0, 0, 0, 1)
 
 
 @pytest.mark.parametrize(

@@ -150,6 +150,19 @@ def test_process_bench_has_labels_up_to_the_first_error(scene):
     assert read_json(scene.folder / "labels/metrics.json")["metrics"]["without_label"] == 1
 
 
+def test_a_benchmark_keeps_the_labels_of_what_is_too_long_to_score(scene):
+    record = {"id": "1", "problem": "P", "final_answer_correct": True, "label": -1}
+    for subset, generator, steps in (("gsm8k", "m1", [LONG, "a"]), ("math", "org/m2", ["b"])):
+        (scene.folder / f"{subset}.json").write_text(json.dumps([record | {"generator": generator, "steps": steps}]))
+    files = [scene.folder / f"{subset}.json" for subset in ("gsm8k", "math")]
+    trajectories, labels = scene.both(local("process_bench"), *files)
+    assert [(row["sample"], row["text"]) for row in trajectories] == [(1, "b")]
+    found = [(row["sample"], row["step"], row["source"], row["state"] is None) for row in labels]
+    assert found == [(0, 0, "gsm8k/m1", True), (0, 1, "gsm8k/m1", True), (1, 0, "math/org/m2", False)]
+    assert scene.counts("labels")["dropped"] == {}
+    assert read_json(scene.folder / "labels/metrics.json")["metrics"]["solutions_without_trajectory"] == 1
+
+
 def test_the_published_samples(scene, real_data):
     tiny.checkpoint(scene.policy)
     config = json.loads((scene.policy / "config.json").read_text())

@@ -11,6 +11,7 @@ def label(question_id, sample, step, soft=0.5, hard=True):
     return {
         "question_id": question_id, "sample": sample, "step": step, "state": f"{question_id}{sample}{step}",
         "finished": False, "rollouts": 4, "successes": 2, "soft": soft, "hard": hard, "tokens": 10 + step,
+        "source": None,
     }  # fmt: skip
 
 

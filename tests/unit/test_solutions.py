@@ -38,7 +38,7 @@ def records_of(*solutions: LabelledSolution):
     for members in by_problem(solutions, None)[0].values():
         for sample, solution in enumerate(members):
             trajectory = trajectory_row(solution, sample, TOKENIZER, "own", 10_000)
-            made.append((trajectory, label_rows(solution, trajectory)))
+            made.append((trajectory, label_rows(solution, sample, trajectory)))
     return made
 
 
@@ -51,7 +51,7 @@ def test_steps_end_where_the_line_style_ends_them(chain, finished):
     if isinstance(trajectory, str):  # the last step is one S, whose token begins with the newline before it
         assert trajectory == "step without a token of its own" and "S" in steps
         return
-    labels = label_rows(solution, trajectory)
+    labels = label_rows(solution, 0, trajectory)
     assert trajectory["prompt_ids"] == encode_prompt(TOKENIZER, prompt_of("P"))
     text, ends = step_ends(TOKENIZER, trajectory["token_ids"], "line")
     assert text == trajectory["text"] == "\n".join(steps)

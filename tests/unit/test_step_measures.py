@@ -4,26 +4,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scored_chains import steps_of
 
 from stepladder.evaluation.calibration import expected_calibration_error, order_accuracy, step_auc
 from stepladder.evaluation.first_error import first_error, fit_threshold, judge, pad_steps, validation_part
+from stepladder.evaluation.process_bench import ACCURACIES, threshold_of
 from stepladder.evaluation.statistics import drawn_questions
-from stepladder.evaluation.step_measures import MEASURES, Bootstrap, ScoredSteps, measure, threshold_of
+from stepladder.evaluation.step_measures import Bootstrap, measure
 
 DRAWS = Bootstrap(resamples=40, seed=3)
-
-
-def steps_of(chains: list[tuple[int, list[float], list[float]]]) -> ScoredSteps:
-    """Trajectories as (question, logits, labels)."""
-    lengths = [len(logits) for _, logits, _ in chains]
-    return ScoredSteps(
-        logits=np.array([value for _, logits, _ in chains for value in logits]),
-        labels=np.array([value for _, _, labels in chains for value in labels]),
-        finished=np.array([place == length - 1 for length in lengths for place in range(length)]),
-        position=np.array([place for length in lengths for place in range(length)]),
-        trajectory=np.repeat(np.arange(len(chains)), lengths),
-        question=np.array([question for question, _, _ in chains]),
-    )
 
 
 def random_chains(count: int, seed: int = 0, skill: float = 1.0):
@@ -60,7 +49,7 @@ def test_estimates_are_those_of_the_plain_functions():
     assert threshold_of(steps, validation_part(questions, 0.4)) == threshold
     others = [questions[question] for (question, _, _), fits in zip(chains, fitting, strict=True) if not fits]
     expected = judge(first_error(scores[~fitting], threshold), gold[~fitting], others)
-    assert [found[name] for name in MEASURES[-3:]] == pytest.approx(
+    assert [found[name] for name in ACCURACIES] == pytest.approx(
         [expected.with_error.estimate, expected.without_error.estimate, expected.f1.estimate]
     )
 

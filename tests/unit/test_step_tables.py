@@ -6,13 +6,16 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import matplotlib.image
 import numpy as np
 import pytest
 
 from stepladder.errors import StepladderError
+from stepladder.evaluation.first_error import validation_part
 from stepladder.records import LABELS, SCORES, read_json, write_json, write_records
 from stepladder.report.render import render_csv
 from stepladder.report.step_layout import lay_out_steps
@@ -31,11 +34,14 @@ def write_node(root: Path, stage: str, name: str, seed: int, rows: list[dict], s
     return path
 
 
-def write_labels(root: Path, name: str, seed: int, chains: Chains) -> Path:
-    """Soft labels by trajectory; a step with None has none."""
+def write_labels(
+    root: Path, name: str, seed: int, chains: Chains, sources: Mapping = MappingProxyType({}), missed: tuple = ()
+) -> Path:
+    """Soft labels by trajectory; a step with None has none. ``missed``: those that are too long to be scored."""
     rows = [
-        {"question_id": question, "sample": sample, "step": step, "state": "s", "finished": step == len(soft) - 1,
-         "rollouts": 1, "successes": 1, "soft": value, "hard": value > 0, "tokens": 0}
+        {"question_id": question, "sample": sample, "step": step, "finished": step == len(soft) - 1, "rollouts": 1,
+         "successes": 1, "soft": value, "hard": value > 0, "tokens": 0, "source": sources.get((question, sample)),
+         "state": None if (question, sample) in missed else "s"}
         for (question, sample), soft in chains.items() for step, value in enumerate(soft) if value is not None
     ]  # fmt: skip
     return write_node(root, "labels", name, seed, rows[::-1], LABELS)
@@ -127,6 +133,41 @@ def test_first_errors_are_judged_on_questions_that_fitted_no_threshold(tmp_path)
     # Of so few questions the fitting ones have no solution of one kind.
     small = judge_rows(SPEC, read_step_scores(*write_both(tmp_path / "small")), seed=0)[0]
     assert small.thresholds == [None] and np.isnan(small.measures["f1"].estimate)
+
+
+def write_benchmark(root: Path) -> tuple[list[Path], list[Path]]:
+    """Of the 60 questions half to each subset, one solution by each of two generators; two are too long."""
+    labels, _ = many(0)
+    sources = {key: f"{'gsm8k' if key[0] < 'q30' else 'own'}/m{key[1]}" for key in KEYS}
+    fits = validation_part([question for question, _ in KEYS], SPEC.validation)
+    missed = tuple(key for key, fit in zip(KEYS, fits, strict=True) if not fit)[:2]
+    scores = []
+    for name, skill in SKILLS:
+        scored = {key: logits for key, logits in many(skill)[1].items() if key not in missed}
+        scores.append(write_scores(root, name, 0, scored))
+    return scores, [write_labels(root, "l", 0, labels, sources, missed)]
+
+
+def test_a_benchmark_is_told_of_by_subset_and_generator(tmp_path):
+    table = table_of(SPEC, *write_benchmark(tmp_path))
+    good, bad, chance, oracle = (line.cells for line in table.lines)
+    for cells in (good, bad, chance, oracle):
+        assert cells["mean_f1"].mean == pytest.approx((cells["f1 gsm8k"].mean + cells["f1 own"].mean) / 2)
+        assert {"with_error gsm8k/m0", "without_error own/m1"} <= set(cells)
+    assert good["mean_f1"].low < good["mean_f1"].mean < good["mean_f1"].high and good["mean_f1"].difference_low > 0
+    # What is too long is missed by all, even by the oracle.
+    assert oracle["f1 own"].mean == 100 > oracle["f1 gsm8k"].mean and table.not_scored == 2
+    (questions,) = {line.questions["f1"] for line in table.lines}
+    assert (questions, table.lines[0].questions["f1 own/m0"]) == (60, 30) and good["questions"].mean == 60
+    assert good["steps"].mean == 118 * 4
+
+    layout = lay_out_steps(table)
+    assert layout.header[-4:] == ["F1 GSM8K", "F1 own", "mean F1", "mean F1 vs bad"] and "F1" not in layout.header
+    assert layout.rows[0][-3] == f"{good['f1 own'].mean:.1f}" and layout.rows[1][-1] == "–"
+    assert "2 solutions are too long to be scored and count as missed" in layout.notes[-1]
+    rows = list(csv.DictReader(io.StringIO(render_csv(table.lines, table.seeds))))
+    generators = [row for row in rows if row["row"] == "good" and row["column"].startswith("f1 gsm8k/")]
+    assert [(row["column"], row["questions"]) for row in generators] == [("f1 gsm8k/m0", "30"), ("f1 gsm8k/m1", "30")]
 
 
 def test_rows_on_other_labels_have_references_of_their_own_and_no_difference(tmp_path):

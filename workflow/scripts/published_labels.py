@@ -6,7 +6,7 @@ from stepladder.errors import StepladderError
 from stepladder.job import Job, run
 from stepladder.records import LABELS, TRAJECTORIES, Counts, read_records, write_records
 from stepladder.study.specs.trajectories import Trajectories
-from stepladder.supervision.published import checked_against, solutions_of, sources
+from stepladder.supervision.published import refuse_changed, solutions_of, sources
 from stepladder.supervision.solutions import label_rows
 
 COLUMNS = ["question_id", "sample", "prompt_ids", "token_ids", "step_ends", "text"]
@@ -19,15 +19,21 @@ def main(job: Job) -> None:
     counts = Counts()
     files = sources(read_from, job.inputs["files"], path.parent / "hub")
     solutions = solutions_of(read_from, files, job.spec.neutral, counts)
-    rows, found = [], 0
+    rows, found, without_label, without_trajectory = [], 0, 0, 0
     for question, members in sorted(solutions.items()):
         for sample, solution in enumerate(members):
             trajectory = trajectories.get((question, sample))
-            if trajectory is None:
+            if trajectory is not None:
+                found += 1
+                refuse_changed(solution, trajectory)
+            elif solution.source is None:
                 counts.drop("no trajectory")
                 continue
-            found += 1
-            rows += label_rows(checked_against(solution, trajectory), trajectory)
+            else:  # of a benchmark: nobody can score it, and so it counts as missed
+                without_trajectory += 1
+            labelled = label_rows(solution, sample, trajectory)
+            without_label += len(solution.steps) - len(labelled)
+            rows += labelled
     if found < len(trajectories):
         raise StepladderError(
             f"{path}: {len(trajectories) - found} of its solutions are not in the source any more; delete the folder "
@@ -35,10 +41,9 @@ def main(job: Job) -> None:
         )
     counts.rows_out = len(rows)
     write_records(rows, LABELS, job.output / "labels.parquet")
-    steps = sum(len(row["step_ends"]) for row in trajectories.values())
     soft = [row["soft"] for row in rows]
-    said = {"labelled": len(rows), "without_label": steps - len(rows), "soft": sum(soft) / max(len(soft), 1)}
-    job.write_metrics(said, counts)
+    said = {"labelled": len(rows), "without_label": without_label, "soft": sum(soft) / max(len(soft), 1)}
+    job.write_metrics(said | {"solutions_without_trajectory": without_trajectory}, counts)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from stepladder.errors import StepladderError
-from stepladder.evaluation.statistics import Difference, Interval, difference_of, interval_of, resampled_sums
+from stepladder.evaluation.statistics import Interval, interval_of, resampled_sums, share_of
 from stepladder.study.canonical import derive_seed
 
 
@@ -93,29 +93,6 @@ def judge(
     are drawn together. Intervals hold the threshold fixed. An accuracy over no solutions is NaN, and F1 with it;
     resamples without solutions of one kind are left out.
     """
-    draws, estimates = resampled(predicted, gold, questions, resamples, seed)
-    return Localisation(*(interval_of(float(e), d[~np.isnan(d)]) for e, d in zip(estimates, draws, strict=True)))
-
-
-def f1_difference(
-    predicted: ArrayLike,
-    baseline: ArrayLike,
-    gold: ArrayLike,
-    questions: Sequence[Hashable],
-    resamples: int = 2000,
-    seed: int = 0,
-) -> Difference:
-    """F1 of ``predicted`` less that of ``baseline`` on the same solutions, both resampled together; see ``judge``."""
-    (*_, draws), (*_, estimate) = resampled(predicted, gold, questions, resamples, seed)
-    (*_, others), (*_, other) = resampled(baseline, gold, questions, resamples, seed)
-    gaps = draws - others
-    return difference_of(float(estimate - other), gaps[~np.isnan(gaps)])
-
-
-def resampled(
-    predicted: ArrayLike, gold: ArrayLike, questions: Sequence[Hashable], resamples: int, seed: int
-) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]]:
-    """(accuracy with an error, without, F1): each resampled, (resamples,), and each as it is; see ``judge``."""
     predicted, gold = np.asarray(predicted), np.asarray(gold)
     if not predicted.shape == gold.shape == (len(questions),) or len(questions) == 0:
         raise StepladderError(
@@ -127,12 +104,9 @@ def resampled(
     flags = [flag for kind in (gold >= 0, gold < 0) for flag in (kind & (predicted == gold), kind)]
     columns = np.stack([np.bincount(owner, weights=flag, minlength=len(number)) for flag in flags], axis=1)
     sums = np.concatenate([columns.sum(0, keepdims=True), resampled_sums(columns, resamples, seed)])
-    accuracies = [
-        np.divide(right, total, out=np.full(len(total), np.nan), where=total > 0)
-        for right, total in (sums.T[:2], sums.T[2:])
-    ]
+    accuracies = share_of(sums[:, 0], sums[:, 1]), share_of(sums[:, 2], sums[:, 3])
     values = (*accuracies, harmonic_mean(*accuracies))
-    return tuple(value[1:] for value in values), tuple(value[0] for value in values)
+    return Localisation(*(interval_of(float(each[0]), each[1:][~np.isnan(each[1:])]) for each in values))
 
 
 def _checked(scores: ArrayLike, gold: ArrayLike) -> tuple[np.ndarray, np.ndarray]:

@@ -1,85 +1,100 @@
-"""ProcessBench's protocol: first wrong steps found in all subsets with one threshold, by subset and generator."""
+"""ProcessBench's protocol: first wrong steps found with one threshold, over all solutions, by subset and by generator.
 
-from collections.abc import Sequence
-from dataclasses import asdict
-from typing import Any
+Source: Zheng et al., ProcessBench, arXiv 2412.06559. The threshold is fitted on a part of the problems of all subsets
+together; all accuracies are over the other problems. Solutions of no benchmark are judged alike, all together.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from stepladder.errors import StepladderError
-from stepladder.evaluation.first_error import (
-    first_error,
-    fit_threshold,
-    judge,
-    pad_steps,
-    resampled,
-    validation_part,
-)
-from stepladder.evaluation.prm import plain
-from stepladder.evaluation.statistics import interval_of
-from stepladder.supervision.process_bench import MarkedSolution
-from stepladder.supervision.solutions import problem_id
+from stepladder.evaluation.calibration import THRESHOLD
+from stepladder.evaluation.first_error import first_error, fit_threshold, harmonic_mean, pad_steps
+from stepladder.evaluation.scored_steps import ScoredSteps
+from stepladder.evaluation.statistics import share_of
 
 NOT_SCORED = -2
-"""The prediction for a solution that was too long to score: it matches no label."""
+"""The prediction for a solution that is too long to score: it matches no label."""
+ALL = ""
+"""The group of all solutions."""
+ACCURACIES = ("with_error", "without_error", "f1")
+MEAN_F1 = "mean_f1"
 
 
-def judge_process_bench(
-    solutions: Sequence[MarkedSolution],
-    scores: Sequence[Sequence[float] | None],
-    share: float = 0.2,
-    resamples: int = 2000,
-    seed: int = 0,
-) -> dict[str, Any]:
-    """Accuracies and F1 of first errors by subset and, in each, by generator, and the mean F1 of the subsets.
+def groups_of(sources: Iterable[str]) -> tuple[str, ...]:
+    """All solutions, every subset, and every generator's solutions in it, by what sources begin with."""
+    named = sorted({source for source in sources if source})
+    return (ALL, *dict.fromkeys(source.partition("/")[0] for source in named), *named)
 
-    One threshold is fitted, on the solutions to a share of the problems of all subsets together; all else is
-    over the other problems. Intervals are bootstrapped over problems.
+
+def is_subset(group: str) -> bool:
+    """Whether a group is all that a subset has."""
+    return group != ALL and "/" not in group
+
+
+def in_group(source: np.ndarray, group: str) -> np.ndarray:
+    """(solutions,) which of them a group has."""
+    return np.array([group in (ALL, each, each.partition("/")[0]) for each in source.tolist()], dtype=bool)
+
+
+def measure_name(accuracy: str, group: str) -> str:
+    """What one of ``ACCURACIES`` is called in a group, such as "f1 gsm8k"."""
+    return f"{accuracy} {group}".rstrip()
+
+
+def group_of(measure: str) -> str:
+    """The group that a measure is of, by its name."""
+    return measure.partition(" ")[2]
+
+
+def threshold_of(steps: ScoredSteps, fitting: np.ndarray) -> float | None:
+    """The threshold of first errors that the problems of one part fit; None where one kind of solution is missing.
 
     Args:
-        scores: the step scores of every solution; None for one that could not be scored, which counts as missed.
-        share: of the problems that fit the threshold.
+        fitting: (questions,) which of them fit it.
     """
-    predicted, fitting, threshold = predict_first_errors(solutions, scores, share)
-    gold = np.array([each.label for each in solutions])
-    questions = np.array([problem_id(each.problem) for each in solutions])
-    subset = np.array([each.subset for each in solutions])
-    generator = np.array([each.generator for each in solutions])
-
-    def judged(chosen: np.ndarray) -> dict[str, Any]:
-        found = judge(predicted[chosen], gold[chosen], questions[chosen].tolist(), resamples, seed)
-        return {"solutions": int(chosen.sum())} | asdict(found)
-
-    subsets, estimates, draws = {}, [], []
-    for number, name in enumerate(dict.fromkeys(subset[~fitting].tolist())):
-        chosen = (subset == name) & ~fitting
-        generators = sorted(set(generator[chosen].tolist()))
-        subsets[name] = judged(chosen) | {"generators": {g: judged(chosen & (generator == g)) for g in generators}}
-        again = resampled(predicted[chosen], gold[chosen], questions[chosen].tolist(), resamples, seed + number)
-        estimates.append(again[1][2])
-        draws.append(again[0][2])
-    mean = np.mean(draws, axis=0)
-    return plain(
-        {
-            "threshold": threshold,
-            "fitted_on": int(fitting.sum()),
-            "not_scored": sum(each is None for each in scores),
-            "mean_f1": asdict(interval_of(float(np.mean(estimates)), mean[~np.isnan(mean)])),
-            "subsets": subsets,
-        }
-    )
+    padded, gold = _padded(steps)
+    part = fitting[steps.question[: len(gold)]]
+    if not (np.any(gold[part] >= 0) and np.any(gold[part] < 0)):
+        return None
+    return fit_threshold(padded[part], gold[part])
 
 
-def predict_first_errors(
-    solutions: Sequence[MarkedSolution], scores: Sequence[Sequence[float] | None], share: float
-) -> tuple[np.ndarray, np.ndarray, float]:
-    """(solutions,) predictions, which of the solutions fitted the threshold, and the threshold."""
-    for each, steps in zip(solutions, scores, strict=True):
-        if steps is not None and len(steps) != len(each.steps):
-            raise StepladderError(f"{each.subset} {each.id}: {len(steps)} scores for {len(each.steps)} steps")
-    gold = np.array([each.label for each in solutions])
-    there = np.array([steps is not None for steps in scores])
-    padded = pad_steps([steps or [] for steps in scores])
-    fitting = validation_part([problem_id(each.problem) for each in solutions], share)
-    threshold = fit_threshold(padded[fitting & there], gold[fitting & there])
-    return np.where(there, first_error(padded, threshold), NOT_SCORED), fitting, threshold
+def located(steps: ScoredSteps, fitting: np.ndarray) -> np.ndarray:
+    """(solutions, 4) flags of those that do not fit the threshold: found and all, with an error; the same without.
+
+    All 0 where there is no threshold.
+    """
+    threshold = threshold_of(steps, fitting)
+    if threshold is None:
+        return np.zeros((len(steps.question), 4))
+    padded, gold = _padded(steps)
+    gold = np.concatenate([gold, np.where(steps.missed, 0, -1)])
+    predicted = np.concatenate([first_error(padded, threshold), np.full(len(steps.missed), NOT_SCORED)])
+    judged = ~fitting[steps.question]
+    flags = [flag for kind in (gold >= 0, gold < 0) for flag in (kind & (predicted == gold) & judged, kind & judged)]
+    return np.stack(flags, axis=1).astype(np.float64)
+
+
+def accuracies_of(sums: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """(resamples,) of every measure, by its name: ``ACCURACIES`` of every group, and the mean F1 of the subsets.
+
+    NaN where a group has no solution of one kind.
+
+    Args:
+        sums: of the four flags of ``located`` in every group, (4, resamples).
+    """
+    found = {}
+    for group, (hit, wrong, passed, right) in sums.items():
+        shares = share_of(hit, wrong), share_of(passed, right)
+        for name, values in zip(ACCURACIES, (*shares, harmonic_mean(*shares)), strict=True):
+            found[measure_name(name, group)] = values
+    subsets: Sequence[np.ndarray] = [found[measure_name("f1", group)] for group in sums if is_subset(group)]
+    return found | ({MEAN_F1: np.mean(subsets, axis=0)} if subsets else {})
+
+
+def _padded(steps: ScoredSteps) -> tuple[np.ndarray, np.ndarray]:
+    """(trajectories, steps) scores, NaN at padding, and (trajectories,) the first wrong step, or -1."""
+    cuts = np.flatnonzero(np.diff(steps.trajectory)) + 1
+    labels = pad_steps(np.split(steps.labels, cuts))
+    return pad_steps(np.split(steps.logits, cuts)), first_error(labels, THRESHOLD)

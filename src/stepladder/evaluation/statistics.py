@@ -112,6 +112,11 @@ def resampled_sums(columns: ArrayLike, resamples: int, seed: int) -> np.ndarray:
     return np.concatenate([counts @ table for counts in drawn_questions(len(table), resamples, seed)])
 
 
+def share_of(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """``part / whole``, NaN where the whole is nothing."""
+    return np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=whole > 0)
+
+
 def drawn_questions(questions: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
     """Pieces of (resamples, questions): how often each question is drawn in each resample."""
     _check_resamples(resamples)

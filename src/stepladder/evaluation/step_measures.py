@@ -5,64 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stepladder.evaluation.calibration import THRESHOLD, ordered_pairs
-from stepladder.evaluation.first_error import (
-    first_error,
-    fit_threshold,
-    harmonic_mean,
-    pad_steps,
-    validation_part,
-)
-from stepladder.evaluation.statistics import LARGEST_DRAW, drawn_questions, resampled_sums
+from stepladder.evaluation.calibration import ordered_pairs
+from stepladder.evaluation.first_error import validation_part
+from stepladder.evaluation.process_bench import accuracies_of, groups_of, in_group, located
+from stepladder.evaluation.scored_steps import ScoredSteps
+from stepladder.evaluation.statistics import LARGEST_DRAW, drawn_questions, resampled_sums, share_of
 
-MEASURES = (
-    "step_auc",
-    "unfinished_step_auc",
-    "order_accuracy",
-    "right_above_zero",
-    "wrong_below_margin",
-    "calibration_error",
-    "with_error",
-    "without_error",
-    "f1",
-)
 BINS = 10
-
-
-@dataclass(frozen=True)
-class ScoredSteps:
-    """The labelled steps of one seed with a PRM's scores, flat, trajectory by trajectory.
-
-    Attributes:
-        logits: (steps,) scores.
-        labels: (steps,) in [0, 1].
-        finished: (steps,) whether the step ends its solution.
-        position: (steps,) place in the trajectory, from 0.
-        trajectory: (steps,) number of its trajectory, rising from 0 without gaps.
-        question: (trajectories,) number of its question among those of all seeds.
-    """
-
-    logits: np.ndarray
-    labels: np.ndarray
-    finished: np.ndarray
-    position: np.ndarray
-    trajectory: np.ndarray
-    question: np.ndarray
-
-    @property
-    def right(self) -> np.ndarray:
-        """(steps,) whether a step counts as right where a yes or no is needed."""
-        return self.labels >= THRESHOLD
-
-    @property
-    def probabilities(self) -> np.ndarray:
-        """(steps,) the sigmoid of the scores, which holds for any of them."""
-        return 0.5 * (1 + np.tanh(self.logits / 2))
-
-    @property
-    def owner(self) -> np.ndarray:
-        """(steps,) number of the step's question."""
-        return self.question[self.trajectory]
 
 
 @dataclass(frozen=True)
@@ -87,13 +36,14 @@ class Bootstrap:
 def measure(
     seeds: Sequence[ScoredSteps], questions: Sequence[str], margin: float, validation: float, draws: Bootstrap
 ) -> dict[str, Measured]:
-    """Every one of ``MEASURES``.
+    """Every measure by its name.
 
     step_auc: chance that a right step outscores a wrong one; unfinished_step_auc leaves out the steps that end a
     solution, whose label is its outcome. order_accuracy: share of pairs of steps of one trajectory in order.
     right_above_zero, wrong_below_margin: shares of right steps that score above 0 and of wrong ones below -margin.
     calibration_error: as expected_calibration_error has it. with_error, without_error, f1: accuracy of the first wrong
-    step, with a threshold that other problems have fitted; all resamples hold the threshold.
+    step, with a threshold that other problems have fitted; all resamples hold the threshold. Of a benchmark also
+    those of every subset and generator ("f1 gsm8k", "f1 gsm8k/generator"), and mean_f1, over the subsets.
 
     Args:
         seeds: the same PRM, trained with each seed.
@@ -102,12 +52,13 @@ def measure(
         validation: share of problems that fit the threshold.
     """
     fitting = validation_part(questions, validation)
-    by_seed = [_measures(each, questions, fitting, margin, draws) for each in seeds]
+    groups = groups_of(source for each in seeds for source in each.source.tolist())
+    by_seed = [_measures(each, questions, fitting, groups, margin, draws) for each in seeds]
     chosen = np.random.default_rng((draws.seed, 1)).multinomial(
         len(seeds), np.full(len(seeds), 1 / len(seeds)), size=draws.resamples
     )
     found = {}
-    for name in MEASURES:
+    for name in by_seed[0]:
         values = np.array([each[name] for each in by_seed])
         resampled = np.where(chosen.T > 0, chosen.T * values[:, 1:], 0).sum(0) / len(seeds)
         found[name] = Measured(float(values[:, 0].mean()), resampled)
@@ -115,63 +66,35 @@ def measure(
 
 
 def _measures(
-    steps: ScoredSteps, questions: Sequence[str], fitting: np.ndarray, margin: float, draws: Bootstrap
+    steps: ScoredSteps,
+    questions: Sequence[str],
+    fitting: np.ndarray,
+    groups: Sequence[str],
+    margin: float,
+    draws: Bootstrap,
 ) -> dict[str, np.ndarray]:
     """(1 + resamples,) values of every measure for one seed: of all questions once, then of each resample."""
     right, unfinished = steps.right, ~steps.finished
     ordered, pairs = ordered_pairs(steps.logits, steps.labels, steps.trajectory)
-    solutions = _first_errors(steps, fitting)
+    flags, members = located(steps, fitting), [in_group(steps.source, group)[:, None] for group in groups]
     of_steps = [right & (steps.logits > 0), right, ~right & (steps.logits < -margin), ~right]
     columns = [
         *(_by_question(each, steps.owner, questions) for each in of_steps),
-        *(_by_question(each, steps.question, questions) for each in (ordered, pairs, *solutions)),
+        *(_by_question(each, steps.question[: len(pairs)], questions) for each in (ordered, pairs)),
         *_bins(steps, questions),
+        *(_by_question(each, steps.question, questions) for member in members for each in (flags * member).T),
     ]
-    sums = _sums(np.stack(columns, axis=1), draws).T
-    above, rights, below, wrongs, in_order, all_pairs, *errors = sums[:10]
-    accuracies = _share(errors[0], errors[1]), _share(errors[2], errors[3])
+    counts, gaps, errors = np.split(_sums(np.stack(columns, axis=1), draws).T, [6, 6 + BINS])
+    above, rights, below, wrongs, in_order, all_pairs = counts
     return {
         "step_auc": _auc(steps, np.ones(len(right), dtype=bool), questions, draws),
         "unfinished_step_auc": _auc(steps, unfinished, questions, draws),
-        "order_accuracy": _share(in_order, all_pairs),
-        "right_above_zero": _share(above, rights),
-        "wrong_below_margin": _share(below, wrongs),
-        "calibration_error": _share(np.abs(sums[10:]).sum(0), rights + wrongs),
-        "with_error": accuracies[0],
-        "without_error": accuracies[1],
-        "f1": harmonic_mean(*accuracies),
+        "order_accuracy": share_of(in_order, all_pairs),
+        "right_above_zero": share_of(above, rights),
+        "wrong_below_margin": share_of(below, wrongs),
+        "calibration_error": share_of(np.abs(gaps).sum(0), rights + wrongs),
+        **accuracies_of(dict(zip(groups, errors.reshape(len(groups), 4, -1), strict=True))),
     }
-
-
-def threshold_of(steps: ScoredSteps, fitting: np.ndarray) -> float | None:
-    """The threshold of first errors that the problems of one part fit; None where one kind of solution is missing.
-
-    Args:
-        fitting: (questions,) which of them fit it.
-    """
-    padded, gold = _padded(steps)
-    part = fitting[steps.question]
-    if not (np.any(gold[part] >= 0) and np.any(gold[part] < 0)):
-        return None
-    return fit_threshold(padded[part], gold[part])
-
-
-def _first_errors(steps: ScoredSteps, fitting: np.ndarray) -> list[np.ndarray]:
-    """(trajectories,) flags: found and all, of solutions with an error; found and all, of those without."""
-    padded, gold = _padded(steps)
-    judged = ~fitting[steps.question]
-    threshold = threshold_of(steps, fitting)
-    if threshold is None:
-        return [np.zeros(len(gold))] * 4
-    found = first_error(padded, threshold) == gold
-    return [flag for kind in (gold >= 0, gold < 0) for flag in (kind & found & judged, kind & judged)]
-
-
-def _padded(steps: ScoredSteps) -> tuple[np.ndarray, np.ndarray]:
-    """(trajectories, steps) scores, NaN at padding, and (trajectories,) the first wrong step, or -1."""
-    cuts = np.flatnonzero(np.diff(steps.trajectory)) + 1
-    labels = pad_steps(np.split(steps.labels, cuts))
-    return pad_steps(np.split(steps.logits, cuts)), first_error(labels, THRESHOLD)
 
 
 def _bins(steps: ScoredSteps, questions: Sequence[str]) -> list[np.ndarray]:
@@ -189,10 +112,6 @@ def _sums(columns: np.ndarray, draws: Bootstrap) -> np.ndarray:
     return np.concatenate([columns.sum(0, keepdims=True), resampled_sums(columns, draws.resamples, draws.seed)])
 
 
-def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    return np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole > 0)
-
-
 def _auc(steps: ScoredSteps, chosen: np.ndarray, questions: Sequence[str], draws: Bootstrap) -> np.ndarray:
     """(1 + resamples,) AUC of the chosen steps, each weighing as often as its question is drawn."""
     rights, wrongs = (np.flatnonzero(chosen & kind) for kind in (steps.right, ~steps.right))
@@ -208,7 +127,7 @@ def _auc(steps: ScoredSteps, chosen: np.ndarray, questions: Sequence[str], draws
         np.cumsum(counts[steps.owner[wrongs]], axis=0, out=up_to[1:])
         weights = counts[steps.owner[rights]]
         wins = np.einsum("sr,sr->r", weights, up_to[below] + up_to[not_above]) / 2
-        return _share(wins, weights.sum(0) * up_to[-1])
+        return share_of(wins, weights.sum(0) * up_to[-1])
 
     once = np.ones((len(questions), 1))
     drawn = drawn_questions(len(questions), draws.resamples, draws.seed)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from stepladder.evaluation.calibration import Bin, Group, expected_calibration_error, profile
-from stepladder.evaluation.step_measures import ScoredSteps
+from stepladder.evaluation.scored_steps import ScoredSteps
 from stepladder.report.steps import Judged
 
 
@@ -38,4 +38,10 @@ def describe(row: Judged) -> dict[str, Any]:
         for kind, groups in by_position(row.steps).items()
     }
     bins = [asdict(each) for each in reliability(row.steps)]
-    return {"row": row.label, "thresholds": row.thresholds, "calibration": bins, "by_position": positions}
+    return {
+        "row": row.label,
+        "thresholds": row.thresholds,
+        "not_scored": [len(each.missed) for each in row.steps],
+        "calibration": bins,
+        "by_position": positions,
+    }

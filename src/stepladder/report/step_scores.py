@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from stepladder.errors import StepladderError
+from stepladder.evaluation.calibration import THRESHOLD
 from stepladder.evaluation.reference_prms import ReferencePrm, reference_step_scores
-from stepladder.evaluation.step_measures import ScoredSteps
+from stepladder.evaluation.scored_steps import ScoredSteps
 from stepladder.records import LABELS, SCORES, read_table
 from stepladder.report.answers import origin
 
@@ -18,16 +21,27 @@ _KEY = ("question_id", "sample", "step")
 
 @dataclass(frozen=True)
 class Labelled:
-    """The labelled steps of one node and seed, sorted by key: keys, soft labels, whether a step ends its solution."""
+    """The labelled steps of one node and seed, sorted by key: keys, soft labels, whether a step ends its solution.
+
+    ``missed``: by its key, whether a benchmark's solution that is too long to be scored has a wrong step. ``sources``:
+    of a benchmark's solutions, by their keys.
+    """
 
     keys: tuple[tuple[str, int, int], ...]
     soft: np.ndarray
     finished: np.ndarray
+    missed: dict[tuple[str, int], bool]
+    sources: dict[tuple[str, int], str]
 
     @property
     def trajectories(self) -> list[tuple[str, int]]:
         """(trajectories,) the key of each, in the order of its steps."""
         return list(dict.fromkeys((question, sample) for question, sample, _ in self.keys))
+
+    @property
+    def solutions(self) -> list[tuple[str, int]]:
+        """(solutions,) the key of each: the trajectories and, behind them, those that are too long to be scored."""
+        return [*self.trajectories, *self.missed]
 
 
 @dataclass(frozen=True)
@@ -43,7 +57,7 @@ class StepScores:
 
     def questions(self, labels: str) -> tuple[str, ...]:
         """The questions of a labels node, over all of its seeds."""
-        return tuple(sorted({key[0] for each in self.labels[labels].values() for key in each.keys}))
+        return tuple(sorted({question for each in self.labels[labels].values() for question, _ in each.solutions}))
 
     def of_prm(self, scores: str, labels: str) -> list[ScoredSteps]:
         """A PRM's scores of every labelled step, one for each seed.
@@ -86,7 +100,9 @@ class StepScores:
             finished=labelled.finished,
             position=np.array([step for _, _, step in labelled.keys]),
             trajectory=np.array([place[question, sample] for question, sample, _ in labelled.keys]),
-            question=np.array([number[question] for question, _ in place]),
+            question=np.array([number[question] for question, _ in labelled.solutions]),
+            source=np.array([labelled.sources.get(key, "") for key in labelled.solutions]),
+            missed=np.array(list(labelled.missed.values()), dtype=bool),
         )
 
 
@@ -105,15 +121,10 @@ def read_step_scores(scores: Sequence[Path], labels: Sequence[Path]) -> StepScor
     labelled: dict[str, dict[int, Labelled]] = {}
     for path in labels:
         name, seed = origin(path)
-        table = read_table(path, LABELS, columns=[*_KEY, "soft", "finished"])
-        if not table.num_rows:
+        table = read_table(path, LABELS, columns=[*_KEY, "state", "soft", "finished", "source"])
+        if table["state"].null_count == table.num_rows:
             raise StepladderError(f"{path}: no step has a label; look at metrics.json beside it")
-        table = table.sort_by([(key, "ascending") for key in _KEY])
-        labelled.setdefault(name, {})[seed] = Labelled(
-            keys=tuple(zip(*(table[key].to_pylist() for key in _KEY), strict=True)),
-            soft=table["soft"].to_numpy().astype(np.float64),
-            finished=table["finished"].to_numpy(),
-        )
+        labelled.setdefault(name, {})[seed] = _labelled(table)
     seeds = {(kind, name): tuple(sorted(each)) for kind, of in (("scores", scored), ("labels", labelled))
              for name, each in of.items()}  # fmt: skip
     (first, its_seeds), *others = seeds.items()
@@ -123,3 +134,21 @@ def read_step_scores(scores: Sequence[Path], labels: Sequence[Path]) -> StepScor
                 f"{'.'.join(node)} has seeds {list(node_seeds)}, {'.'.join(first)} {list(its_seeds)}; run both for all"
             )
     return StepScores(its_seeds, labelled, scored)
+
+
+def _labelled(table: pa.Table) -> Labelled:
+    table = table.sort_by([(key, "ascending") for key in _KEY])
+    solutions = zip(table["question_id"].to_pylist(), table["sample"].to_pylist(), strict=True)
+    sources = {key: source for key, source in zip(solutions, table["source"].to_pylist(), strict=True) if source}
+    missed: dict[tuple[str, int], bool] = {}
+    for row in table.filter(pc.is_null(table["state"])).to_pylist():
+        key = row["question_id"], row["sample"]
+        missed[key] = missed.get(key, False) or row["soft"] < THRESHOLD
+    table = table.filter(pc.is_valid(table["state"]))
+    return Labelled(
+        keys=tuple(zip(*(table[key].to_pylist() for key in _KEY), strict=True)),
+        soft=table["soft"].to_numpy().astype(np.float64),
+        finished=table["finished"].to_numpy(),
+        missed=missed,
+        sources=sources,
+    )

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from stepladder.evaluation.first_error import validation_part
+from stepladder.evaluation.process_bench import ALL, group_of, in_group, threshold_of
+from stepladder.evaluation.scored_steps import ScoredSteps
 from stepladder.evaluation.statistics import difference_of, interval_of
-from stepladder.evaluation.step_measures import MEASURES, Bootstrap, Measured, ScoredSteps, measure, threshold_of
+from stepladder.evaluation.step_measures import Bootstrap, Measured, measure
 from stepladder.report.cells import Cell, Line
 from stepladder.report.step_scores import StepScores
 from stepladder.study.specs.tables import StepsTable
@@ -33,11 +35,15 @@ class Judged:
 
 @dataclass(frozen=True)
 class StepTable:
-    """What a table of step measures says, before any format; all in per cent but the two counts."""
+    """What a table of step measures says, before any format; all in per cent but the counts.
+
+    ``not_scored``: solutions of benchmarks that were too long to be scored.
+    """
 
     title: str
     baseline: str
     seeds: int
+    not_scored: int
     lines: tuple[Line, ...]
 
 
@@ -77,17 +83,22 @@ def make_step_table(spec: StepsTable, rows: Sequence[Judged]) -> StepTable:
     """The table of some rows. Rows on other labels than the baseline's have no difference to it."""
     (baseline,) = (row for row in rows if row.label == spec.baseline and not row.reference)
     lines = tuple(_line(row, baseline) for row in rows)
-    return StepTable(spec.title, spec.baseline, len(baseline.steps), lines)
+    not_scored = {row.labels: max(len(steps.missed) for steps in row.steps) for row in rows}
+    return StepTable(spec.title, spec.baseline, len(baseline.steps), sum(not_scored.values()), lines)
 
 
 def _line(row: Judged, baseline: Judged) -> Line:
-    questions = len({question for steps in row.steps for question in steps.question})
-    cells = {QUESTIONS: Cell(questions), STEPS: Cell(float(np.mean([len(steps.labels) for steps in row.steps])))}
+    steps = float(np.mean([len(each.labels) for each in row.steps]))
+    cells = {QUESTIONS: Cell(_questions(row, ALL)), STEPS: Cell(steps)}
     paired = row is not baseline and row.labels == baseline.labels
-    for name in MEASURES:
-        if not np.isnan(row.measures[name].estimate):
-            cells[name] = _cell(row.measures[name], baseline.measures[name] if paired else None)
-    return Line(row.label, row.source, False, cells, dict.fromkeys(cells, questions))
+    for name, found in row.measures.items():
+        if not np.isnan(found.estimate):
+            cells[name] = _cell(found, baseline.measures[name] if paired else None)
+    return Line(row.label, row.source, False, cells, {name: _questions(row, group_of(name)) for name in cells})
+
+
+def _questions(row: Judged, group: str) -> int:
+    return len({question for each in row.steps for question in each.question[in_group(each.source, group)]})
 
 
 def _cell(found: Measured, baseline: Measured | None) -> Cell:

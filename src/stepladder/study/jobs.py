@@ -11,12 +11,12 @@ from stepladder.study.specs import STAGES
 CODE_VERSIONS = dict.fromkeys(STAGES, 1) | {
     "questions": 2,
     "trajectories": 2,
-    "labels": 3,
+    "labels": 4,
     "prms": 3,
     "scores": 2,
     "pairs": 2,
     "evaluations": 3,
-    "tables": 3,
+    "tables": 4,
 }
 
 

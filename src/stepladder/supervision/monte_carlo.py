@@ -85,6 +85,7 @@ def step_labels(trajectories: Sequence[dict[str, Any]], outcomes: Mapping[str, O
                     "soft": outcome.successes / outcome.rollouts,
                     "hard": outcome.successes > 0,
                     "tokens": outcome.tokens,
+                    "source": None,
                 }
             )
     return rows

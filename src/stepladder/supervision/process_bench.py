@@ -49,12 +49,21 @@ def read_process_bench(path: Path, subset: str) -> list[MarkedSolution]:
 
 
 def labelled(solution: MarkedSolution) -> LabelledSolution:
-    """A record as a labelled solution: steps before the first wrong one are right, those behind it have no label."""
+    """A record as a labelled solution: steps before the first wrong one are right, those behind it have no label.
+
+    Its source is "subset/generator".
+    """
     soft = [1.0] * len(solution.steps)
     if solution.label >= 0:
         soft = [1.0] * solution.label + [0.0] + [None] * (len(solution.steps) - solution.label - 1)
     return LabelledSolution(
-        solution.problem, solution.steps, tuple(soft), trials=1, finished=True, right=solution.final_answer_correct
+        solution.problem,
+        solution.steps,
+        tuple(soft),
+        trials=1,
+        finished=True,
+        right=solution.final_answer_correct,
+        source=f"{solution.subset}/{solution.generator}",
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from stepladder.errors import StepladderError
 from stepladder.questions.hub import SourceFile, local_source
@@ -52,8 +53,8 @@ def solutions_of(
     return kept
 
 
-def checked_against(solution: LabelledSolution, trajectory: dict) -> LabelledSolution:
-    """The solution, when it is the one that a trajectory was made from.
+def refuse_changed(solution: LabelledSolution, trajectory: dict[str, Any]) -> None:
+    """Refuses a solution that is not the one that a trajectory was made from.
 
     Raises:
         StepladderError: when the source has changed since.
@@ -63,7 +64,6 @@ def checked_against(solution: LabelledSolution, trajectory: dict) -> LabelledSol
             f"question {trajectory['question_id']} sample {trajectory['sample']}: not the solution that the trajectory "
             "was made from, so its source has changed; delete the folder of the trajectories node and run again"
         )
-    return solution
 
 
 def _read(spec: Solutions, path: Path, neutral: Neutral, counts: Counts) -> Iterator[LabelledSolution]:

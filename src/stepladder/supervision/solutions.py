@@ -32,6 +32,7 @@ class LabelledSolution:
             own, 0 where only the mean is known.
         finished: whether the last step ends the solution.
         right: whether its final answer is right, where the source tells it apart from the steps.
+        source: of a benchmark's solution, who made it, as "subset/generator"; else None.
     """
 
     problem: str
@@ -40,6 +41,7 @@ class LabelledSolution:
     trials: int
     finished: bool
     right: bool | None = None
+    source: str | None = None
 
     @property
     def question_id(self) -> str:
@@ -163,29 +165,35 @@ def by_problem(
     return kept, left_out
 
 
-def label_rows(solution: LabelledSolution, trajectory: dict[str, Any]) -> list[dict[str, Any]]:
+def label_rows(solution: LabelledSolution, sample: int, trajectory: dict[str, Any] | None) -> list[dict[str, Any]]:
     """Rows of ``records.LABELS`` for the steps that have a label.
 
     Where only means are known the numbers of rollouts and successes are 0; no tokens were generated for any label.
 
     Args:
-        trajectory: the solution as a row of ``records.TRAJECTORIES``.
+        sample: its place among the solutions of its problem.
+        trajectory: the solution as a row of ``records.TRAJECTORIES``; None where it has become none.
     """
     last = len(solution.steps) - 1
+    states: list[str | None] = [None] * len(solution.steps)
+    if trajectory is not None:
+        prompt_ids, token_ids = trajectory["prompt_ids"], trajectory["token_ids"]
+        states = [state_key(prompt_ids, token_ids[:end]) for end in trajectory["step_ends"]]
     return [
         {
-            "question_id": trajectory["question_id"],
-            "sample": trajectory["sample"],
+            "question_id": solution.question_id,
+            "sample": sample,
             "step": step,
-            "state": state_key(trajectory["prompt_ids"], trajectory["token_ids"][:end]),
+            "state": state,
             "finished": solution.finished and step == last,
             "rollouts": solution.trials,
             "successes": round(soft * solution.trials),
             "soft": soft,
             "hard": soft > 0,
             "tokens": 0,
+            "source": solution.source,
         }
-        for step, (end, soft) in enumerate(zip(trajectory["step_ends"], solution.soft, strict=True))
+        for step, (state, soft) in enumerate(zip(states, solution.soft, strict=True))
         if soft is not None
     ]
 
