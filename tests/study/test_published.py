@@ -1,12 +1,12 @@
 """What others have published through every stage that needs no sampling: answers to choose from, steps to learn."""
 
 import csv
-import os
+import json
 from pathlib import Path
 
 import pytest
 
-from graph import ROOT, run
+from graph import run
 from stepladder.questions import gsm8k
 from stepladder.records import ANSWERS, LABELS, SCORES, TRAJECTORIES, read_json, read_records
 
@@ -18,8 +18,28 @@ def means(path: Path) -> dict[tuple[str, str], float]:
         return {(row["row"], row["column"]): float(row["mean"]) for row in csv.DictReader(file)}
 
 
+def write_benchmark(folder: Path) -> None:
+    """Records as ProcessBench has them: two subsets, 20 problems each, by two generators; one too long to be scored."""
+    folder.mkdir()
+    for subset in ("gsm8k", "math"):
+        records = [
+            {"id": f"{subset}-{problem}-{generator}", "generator": f"org/m{generator}", "final_answer_correct": False,
+             "problem": f"{subset} {problem}?", "steps": ["One and one are 2.", "Two and two are 5."],
+             "label": (problem + generator) % 3 - 1}
+            for problem in range(20) for generator in (1, 2)
+        ]  # fmt: skip
+        if subset == "math":
+            records[0]["steps"][0] = "one " * 3000
+        (folder / f"{subset}.json").write_text(json.dumps(records))
+
+
 def test_published_answers_and_labels_go_through_every_stage(real_data, tmp_path):
-    run(tmp_path / "results", [STUDY], "tables", config={"data_dir": os.path.relpath(real_data, ROOT)})
+    data = tmp_path / "data"
+    data.mkdir()
+    for name in ("gsm8k", "math_shepherd", "prm800k"):
+        (data / name).symlink_to(real_data / name)
+    write_benchmark(data / "bench")
+    run(tmp_path / "results", [STUDY], "tables", config={"data_dir": str(data)})
     results = tmp_path / "results" / "published"
 
     made = {name: read_records(results / f"trajectories/{name}/seed0/trajectories.parquet", TRAJECTORIES)
@@ -40,6 +60,16 @@ def test_published_answers_and_labels_go_through_every_stage(real_data, tmp_path
     assert steps["rank", "steps"] == 25 and steps["rank", "questions"] == 7
     assert steps["oracle", "step_auc"] == 100 >= steps["rank", "step_auc"] >= 0
     assert (results / "tables/steps/reliability.png").stat().st_size > 0
+
+    bench = means(results / "tables/bench/table.csv")
+    for row in ("rank", "oracle", "chance"):
+        assert bench[row, "mean_f1"] == pytest.approx((bench[row, "f1 gsm8k"] + bench[row, "f1 math"]) / 2, abs=1e-3)
+        assert {(row, f"f1 {subset}/org/m{number}") for subset in ("gsm8k", "math") for number in (1, 2)} <= set(bench)
+    assert bench["oracle", "f1 gsm8k"] == 100 >= bench["rank", "f1 gsm8k"] and bench["oracle", "questions"] == 40
+    # Even an oracle misses what cannot be scored.
+    assert bench["oracle", "f1 math"] < 100
+    assert read_json(results / "tables/bench/metrics.json")["metrics"]["rows"][0]["not_scored"] == [1]
+    assert "Solutions too long to be scored: 1;" in (results / "tables/bench/table.md").read_text()
 
     # Four models wrote the answers; what the file says of each is what grading says.
     published = gsm8k.read_solutions(gsm8k.local_solutions(real_data).path)

@@ -169,10 +169,10 @@ def test_a_solution_that_was_not_scored_is_missed():
     sources = ["a/m"] * 4
     whole = located(steps_of(chains, sources), fitting).sum(0)
     assert whole.tolist() == [1, 1, 1, 1]
-    # Two of the judged problem and one of that which fits the threshold.
-    missed = [(1, True), (1, False), (0, False)]
-    steps = steps_of(chains, [*sources, "a/m", "a/n", "a/n"], missed)
-    assert located(steps, fitting).sum(0).tolist() == [1, 2, 1, 2]
+    # Three of the judged problem and one of that which fits the threshold.
+    missed = [(1, True), (1, True), (1, False), (0, False)]
+    steps = steps_of(chains, [*sources, "a/m", "a/n", "a/n", "a/n"], missed)
+    assert located(steps, fitting).sum(0).tolist() == [1, 3, 1, 2]
     found = measure([steps], ["q0", "q1"], 0.0, 0.5, Bootstrap(5, 0))
     alone = measure([steps_of(chains, sources)], ["q0", "q1"], 0.0, 0.5, Bootstrap(5, 0))
     for name in ("step_auc", "order_accuracy", "calibration_error"):

@@ -164,7 +164,7 @@ def test_a_benchmark_is_told_of_by_subset_and_generator(tmp_path):
     layout = lay_out_steps(table)
     assert layout.header[-4:] == ["F1 GSM8K", "F1 own", "mean F1", "mean F1 vs bad"] and "F1" not in layout.header
     assert layout.rows[0][-3] == f"{good['f1 own'].mean:.1f}" and layout.rows[1][-1] == "–"
-    assert "2 solutions are too long to be scored and count as missed" in layout.notes[-1]
+    assert layout.notes[-1].startswith("Solutions too long to be scored: 2; they count as missed")
     rows = list(csv.DictReader(io.StringIO(render_csv(table.lines, table.seeds))))
     generators = [row for row in rows if row["row"] == "good" and row["column"].startswith("f1 gsm8k/")]
     assert [(row["column"], row["questions"]) for row in generators] == [("f1 gsm8k/m0", "30"), ("f1 gsm8k/m1", "30")]

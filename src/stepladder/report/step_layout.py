@@ -78,5 +78,8 @@ def _notes(table: StepTable) -> list[str]:
             "mean F1: unweighted mean of the subsets' F1, all with one threshold; table.csv has every generator's."
         )
     if table.not_scored:
-        notes.append(f"{table.not_scored} solutions are too long to be scored and count as missed, in every row.")
+        notes.append(
+            f"Solutions too long to be scored: {table.not_scored}; they count as missed in every row, unless their"
+            " questions fit the threshold."
+        )
     return notes
