@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 from pathlib import Path
 
@@ -26,6 +27,12 @@ def dry_run(layers: list[Path], profile: str) -> int:
     return int(total[1])
 
 
+def is_meant_for(scale: Path | None, study: Path) -> bool:
+    """Whether a scale is for a study: 7b_pqm is for pqm alone."""
+    owner = scale.stem.partition("_")[2] if scale else ""
+    return owner in ("", study.stem)
+
+
 def main() -> None:
     studies = [ROOT / "config" / "config.yaml", *sorted((ROOT / "config" / "studies").glob("*.yaml"))]
     scales = [None, *sorted((ROOT / "config" / "scale").glob("*.yaml"))]
@@ -36,10 +43,12 @@ def main() -> None:
         studies = studies[:1]
     layers = [[study] for study in studies]
     layers += [[*each, OVERLAYS / "process_bench.yaml"] for each in layers if each[0].stem == "pqm"]
-    for study, scale, profile in product(layers, scales, ("local", "slurm")):
-        jobs = dry_run([*study, scale] if scale else study, profile)
-        name = " + ".join(path.stem for path in study)
-        print(f"{name:>20} x {scale.stem if scale else 'own scale':<9} on {profile:<5}: {jobs} jobs")
+    runs = [run for run in product(layers, scales, ("local", "slurm")) if is_meant_for(run[1], run[0][0])]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        counts = pool.map(lambda run: dry_run([*run[0], run[1]] if run[1] else run[0], run[2]), runs)
+        for (study, scale, profile), jobs in zip(runs, counts, strict=True):
+            name = " + ".join(path.stem for path in study)
+            print(f"{name:>20} x {scale.stem if scale else 'own scale':<9} on {profile:<5}: {jobs} jobs")
 
 
 if __name__ == "__main__":
