@@ -136,11 +136,15 @@ def test_first_errors_are_judged_on_questions_that_fitted_no_threshold(tmp_path)
 
 
 def write_benchmark(root: Path) -> tuple[list[Path], list[Path]]:
-    """Of the 60 questions half to each subset, one solution by each of two generators; two are too long."""
+    """Of the 60 questions half to each subset, a solution by each of two generators.
+
+    One with an error and one without are too long to be scored.
+    """
     labels, _ = many(0)
     sources = {key: f"{'gsm8k' if key[0] < 'q30' else 'own'}/m{key[1]}" for key in KEYS}
     fits = validation_part([question for question, _ in KEYS], SPEC.validation)
-    missed = tuple(key for key, fit in zip(KEYS, fits, strict=True) if not fit)[:2]
+    judged = [key for key, fit in zip(KEYS, fits, strict=True) if not fit]
+    missed = tuple(next(key for key in judged if (0.0 in labels[key]) == wrong) for wrong in (True, False))
     scores = []
     for name, skill in SKILLS:
         scored = {key: logits for key, logits in many(skill)[1].items() if key not in missed}
@@ -149,7 +153,10 @@ def write_benchmark(root: Path) -> tuple[list[Path], list[Path]]:
 
 
 def test_a_benchmark_is_told_of_by_subset_and_generator(tmp_path):
-    table = table_of(SPEC, *write_benchmark(tmp_path))
+    scores, labels = write_benchmark(tmp_path)
+    missed = read_step_scores(scores, labels).labels["l"][0].missed
+    assert missed == {key: 0.0 in many(0)[0][key] for key in missed} and sorted(missed.values()) == [False, True]
+    table = table_of(SPEC, scores, labels)
     good, bad, chance, oracle = (line.cells for line in table.lines)
     for cells in (good, bad, chance, oracle):
         assert cells["mean_f1"].mean == pytest.approx((cells["f1 gsm8k"].mean + cells["f1 own"].mean) / 2)
