@@ -27,9 +27,9 @@ def real_data() -> Path:
     return folder
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def own_environment():
-    """What a test, or a launcher's library in it, sets in the environment ends with that test."""
+    """What the tests of a file, or a library in them, set in the environment ends with that file: vLLM sets ranks."""
     before = dict(os.environ)
     yield
     for name in os.environ.keys() - before.keys():
