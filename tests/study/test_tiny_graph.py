@@ -58,10 +58,10 @@ def test_costs_are_those_of_every_job_with_the_tokens_of_every_stage_that_makes_
     generated, trained = (
         {row["stage"] for row in rows if row[column]} for column in ("generated_tokens", "trained_tokens")
     )
-    assert generated == {"trajectories", "labels", "policies (ppo)", "evaluations"}
+    assert generated == {"trajectories (sampled)", "labels (monte_carlo)", "policies (ppo)", "evaluations (sampled)"}
     assert trained == {f"policies ({method})" for method in ("pretrain", "sft", "dpo", "ppo")} | {"prms"}
     answers = pq.read_table(finished / "quickstart/evaluations/sft/seed0/answers.parquet")
-    (evaluated,) = (row for row in rows if (row["stage"], row["name"]) == ("evaluations", "sft"))
+    (evaluated,) = (row for row in rows if (row["stage"], row["name"]) == ("evaluations (sampled)", "sft"))
     assert int(evaluated["generated_tokens"]) == sum(answers["tokens"].to_pylist())
     costs = (finished / "quickstart" / "costs.md").read_text()
     assert costs.startswith("# What quickstart has cost") and "| all " in costs
