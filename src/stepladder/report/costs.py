@@ -94,7 +94,7 @@ def render_costs_csv(costs: Sequence[Cost]) -> str:
 
 
 def lay_out_costs(costs: Sequence[Cost]) -> Layout:
-    """One line a stage, policies by their method, in the order in which data flows; then their sum."""
+    """One line a stage, and a method where its nodes have one, in the order in which data flows; then their sum."""
     order = list(STAGES)
     stages = sorted({cost.stage: None for cost in costs}, key=lambda stage: order.index(stage.partition(" ")[0]))
     groups = {stage: [cost for cost in costs if cost.stage == stage] for stage in stages} | {"all": list(costs)}
