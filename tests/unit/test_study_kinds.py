@@ -91,6 +91,11 @@ def test_every_kind_has_its_inputs():
             "no questions",
         ),
         (put("evaluations.pool.trajectories", "others"), "evaluations.pool.trajectories", "no questions"),
+        (
+            put("policies.own", {"method": "restem", "from": "sft", "trajectories": "pool"}),
+            "policies.own.trajectories",
+            "take a sampled node",
+        ),
         (put("prms.pair.backbone", "tiny"), "prms.pair.backbone", "architecture: bert"),
         (put("prms.last_token.good", [2, 4]), "prms.last_token.good", "above the 3 trials"),
         (put("prms.rank.target", "soft"), "prms.rank.target", "threshold or hard"),

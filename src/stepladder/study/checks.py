@@ -12,7 +12,7 @@ from stepladder.study.nodes import DIVIDED, Key, Nodes
 from stepladder.study.resources import faults_of_resources
 from stepladder.study.settings import Settings
 from stepladder.study.specs import STAGES
-from stepladder.study.specs.policies import Dpo
+from stepladder.study.specs.policies import Dpo, RestEm
 from stepladder.study.specs.prms import Prm
 from stepladder.study.specs.questions import Questions
 from stepladder.study.specs.trajectories import Candidates, Solutions
@@ -108,6 +108,8 @@ def faults_across_nodes(nodes: Nodes) -> list[Fault]:
                 faults += _sizes(name, node.spec) + _allowed_overlaps(name, node.spec)
             case "policies" if node.spec.method == "dpo":
                 faults += _references(name, node.spec, nodes)
+            case "policies" if node.spec.method == "restem":
+                faults += _own_answers(name, node.spec, nodes)
             case "labels" | "evaluations":
                 faults += _trajectories_of(stage, name, node.spec, nodes)
             case "prms":
@@ -210,6 +212,15 @@ def _backbone(name: str, spec: Prm, nodes: Nodes) -> list[Fault]:
         return []
     said = f"models.{spec.backbone} is a {node.spec.architecture}; a pair head reads an encoder: architecture: bert"
     return [Fault(("prms", name, "backbone"), said)]
+
+
+def _own_answers(name: str, spec: RestEm, nodes: Nodes) -> list[Fault]:
+    """RestEM learns what a policy has sampled: published answers have other tokens."""
+    node = nodes.get(("trajectories", spec.trajectories))
+    if node is None or node.spec.method == "sampled":
+        return []
+    said = f"trajectories.{spec.trajectories} are published ones; restem learns a policy's own: take a sampled node"
+    return [Fault(("policies", name, "trajectories"), said)]
 
 
 def _sizes(name: str, spec: Questions) -> list[Fault]:

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, field_validator
 
 from stepladder.study.fields import (
     Betas,
@@ -44,3 +44,14 @@ class Optimisation(Spec):
         if value != "none" and info.data.get("optimizer") == "muon":
             raise ValueError("muon needs whole matrices, which ZeRO splits: use adamw or deepspeed: none")
         return value
+
+
+def on_whole_weights(reason: str) -> AfterValidator:
+    """Admits no ZeRO-3, which splits the weights; ``reason`` says what needs them whole."""
+
+    def check(value: Optimisation) -> Optimisation:
+        if value.deepspeed == "zero3":
+            raise ValueError(f"{reason}, which zero3 splits: use zero2 or none")
+        return value
+
+    return AfterValidator(check)

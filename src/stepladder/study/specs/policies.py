@@ -20,7 +20,7 @@ from stepladder.study.fields import (
     Spec,
     TrajectoriesNode,
 )
-from stepladder.study.optimisation import Optimisation
+from stepladder.study.optimisation import Optimisation, on_whole_weights
 from stepladder.study.specs.credit import Credit, Critic, GroupRelative, LeaveOneOut, Process, Rollouts
 
 
@@ -97,7 +97,7 @@ class Ppo(Spec):
     importance_cap: PositiveFloat | None = Field(
         None, description="weigh each token by trainer's over sampler's probability, up to this; none: no correction"
     )
-    optimisation: Optimisation = Optimisation()
+    optimisation: Annotated[Optimisation, on_whole_weights("ppo hands whole weights to the sampler")] = Optimisation()
 
     @field_validator("credit")
     @classmethod
@@ -121,13 +121,6 @@ class Ppo(Spec):
     def _log_probs_are_of_temperature_1(cls, value: float | None, info: ValidationInfo) -> float | None:
         if value is not None and info.data.get("temperature", 1.0) != 1.0:
             raise ValueError("needs temperature: 1, at which the sampler tells its log-probs")
-        return value
-
-    @field_validator("optimisation")
-    @classmethod
-    def _weights_are_swapped_whole(cls, value: Optimisation) -> Optimisation:
-        if value.deepspeed == "zero3":
-            raise ValueError("ppo hands whole weights to the sampler, which zero3 splits: use zero2 or none")
         return value
 
 

@@ -16,7 +16,7 @@ from stepladder.study.fields import (
     PositiveInt,
     Spec,
 )
-from stepladder.study.optimisation import Optimisation
+from stepladder.study.optimisation import Optimisation, on_whole_weights
 
 
 class Lora(Spec):
@@ -33,14 +33,7 @@ class _Trained(Spec):
     labels: LabelsNode
     heldout: Fraction = Field(0.1, gt=0, lt=1, description="share of questions kept for judging the model")
     head_learning_rate: PositiveFloat | None = Field(None, description="the head's own learning rate")
-    optimisation: Optimisation = Optimisation()
-
-    @field_validator("optimisation")
-    @classmethod
-    def _judged_whole(cls, value: Optimisation) -> Optimisation:
-        if value.deepspeed == "zero3":
-            raise ValueError("a PRM is judged with whole weights, which zero3 splits: use zero2 or none")
-        return value
+    optimisation: Annotated[Optimisation, on_whole_weights("a PRM is judged with whole weights")] = Optimisation()
 
 
 class PerStep(_Trained):
