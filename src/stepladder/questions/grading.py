@@ -3,6 +3,7 @@
 import re
 
 from stepladder.questions.question import Question
+from stepladder.questions.react import extract_react_answer, extract_react_as_published, is_react
 
 # A number is an option only when nothing continues it: neither a letter nor decimals ("option 2.5").
 _NUMBER = r"([0-9]+)\b(?![.,][0-9])"
@@ -21,7 +22,11 @@ def extract_answer(text: str, question: Question, strict: bool = False) -> int |
     Args:
         text: what the policy generated, without the prompt.
         strict: which of the two rules to use.
+
+    Questions about a passage have rules of their own: ``react.extract_react_answer``.
     """
+    if is_react(question):
+        return extract_react_answer(text, len(question.options), strict)
     if strict:
         last_line = text.rstrip().rpartition("\n")[2]
         mark = _CLOSING_MARK.search(last_line)
@@ -44,7 +49,11 @@ def extract_as_published(text: str, question: Question) -> int | None:
     Returns:
         The number less one, for comparison with a 0-based answer. It is not checked against the options, so
         it may be -1 or too large. None where the released code says "Error".
+
+    Questions about a passage are read by the rule of LPR's code: ``react.extract_react_as_published``.
     """
+    if is_react(question):
+        return extract_react_as_published(text)
     lowered = text.lower()
     lines = lowered.split("\n")
     number = (

@@ -8,6 +8,7 @@ training and evaluation, whereas the published evaluation drops the instruction.
 import re
 
 from stepladder.questions.question import Question
+from stepladder.questions.react import build_react_prompt, is_react, react_demonstration
 
 # Raise it when a prompt changes: a PRM says which version it was trained on.
 VERSION = 1
@@ -33,6 +34,7 @@ LINES = "Reason step by step, one step a line."
 # What the solutions of a set with answers in free form end in, and so what a policy is asked for.
 ENDINGS = {
     "gsm8k": "End with a line that holds four number signs and the answer alone, a number, such as #### 42",
+    "sums": "End with a line that holds four number signs and the answer alone, a number, such as #### 42",
     "gsm_plus": "End with a line that holds four number signs and the answer alone, a number, such as #### 42; "
     "where the question does not tell enough to answer it, the line is #### None",
     "math500": "Put the final answer, and nothing else, into \\boxed{}.",
@@ -46,6 +48,8 @@ def build_prompt(question: Question, instruction: bool) -> str:
     Args:
         instruction: whether a paragraph on the task, its options and the answer's form precedes the scaffold.
     """
+    if is_react(question):
+        return build_react_prompt(question, instruction)
     parts = {**question.fields, **{f"option{k}": text for k, text in enumerate(question.options, start=1)}}
     lines = [f"### {name}: {text}" for name, text in parts.items()]
     scaffold = "\n".join([*lines, "### Response: Let's think step by step.\n"])
@@ -67,6 +71,8 @@ def template_demonstration(question: Question) -> str:
     It shows the format (numbered steps, the closing line) and no more: nothing in it leads from the numbers
     to the answer, so a policy trained on it learns to answer in form, not to reason.
     """
+    if is_react(question):
+        return react_demonstration(question)
     if "question" in question.fields:
         copied = {"question": question.fields["question"], "options": " ; ".join(question.options)}
     else:

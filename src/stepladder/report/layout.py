@@ -12,9 +12,12 @@ DISPLAY_NAMES = {
     "rte_quant": "RTE-Quant",
     "stresstest": "StressTest",
     "qqa": "QQA",
+    "sums": "Sums",
     "gsm8k": "GSM8K",
     "gsm_plus": "GSM-Plus",
     "math500": "MATH500",
+    "logiqa2": "LogiQA 2.0",
+    "reclor": "ReClor",
 }
 NOTHING = "–"
 
