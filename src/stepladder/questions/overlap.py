@@ -55,8 +55,8 @@ def overlap(questions_a: Sequence[Question], questions_b: Sequence[Question], n:
     Args:
         n: words in an n-gram.
     """
-    by_words = {_words_of(question): position for position, question in enumerate(questions_a)}
-    matches = [by_words.get(_words_of(question)) for question in questions_b]
+    by_words = {_question_words(question): position for position, question in enumerate(questions_a)}
+    matches = [by_words.get(_question_words(question)) for question in questions_b]
     exact = {position: match for position, match in enumerate(matches) if match is not None}
     near = {b: a for a, b in _near_pairs(questions_a, questions_b, n) if b not in exact}
     premises = {_premise(question) for question in questions_a} - {None}
@@ -153,12 +153,12 @@ def _groups(questions: list[Question]) -> list[int]:
     by_words: dict[tuple[str, ...], int] = {}
     by_premise: dict[tuple[str, ...], int] = {}
     for position, question in enumerate(questions):
-        parent[root(position)] = root(by_words.setdefault(_words_of(question), position))
+        parent[root(position)] = root(by_words.setdefault(_question_words(question), position))
         premise = _premise(question)
         if premise is not None:
             parent[root(position)] = root(by_premise.setdefault(premise, position))
     for position, question in enumerate(questions):
-        hypothesis = _words(question.fields.get("statement2", ""))
+        hypothesis = words_of(question.fields.get("statement2", ""))
         parent[root(position)] = root(by_premise.get(hypothesis, position))
     for first, second in _near_pairs(questions, questions, NGRAM):
         parent[root(second)] = root(first)
@@ -182,22 +182,22 @@ def _near_pairs(questions_a: Sequence[Question], questions_b: Sequence[Question]
 
 def _ngrams(question: Question, n: int) -> set[tuple[str, ...]]:
     """The n-grams of a long question, each with all its numbers: other numbers make other n-grams."""
-    words = _words_of(question)
+    words = _question_words(question)
     if len(words) < LONG * n:
         return set()
     numbers = tuple(sorted(word for word in words if word[0].isdigit()))
     return {(*numbers, "", *words[start : start + n]) for start in range(len(words) - n + 1)}
 
 
-def _words_of(question: Question) -> tuple[str, ...]:
-    return tuple(word for text in (*question.fields.values(), *question.options) for word in _words(text))
+def _question_words(question: Question) -> tuple[str, ...]:
+    return tuple(word for text in (*question.fields.values(), *question.options) for word in words_of(text))
 
 
 def _premise(question: Question) -> tuple[str, ...] | None:
-    return _words(question.fields["statement1"]) if "statement1" in question.fields else None
+    return words_of(question.fields["statement1"]) if "statement1" in question.fields else None
 
 
-def _words(text: str) -> tuple[str, ...]:
+def words_of(text: str) -> tuple[str, ...]:
     """Words in lower case and numbers, without punctuation."""
     found = _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
     return tuple(word.replace(",", "") for word in found)
