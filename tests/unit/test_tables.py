@@ -20,7 +20,7 @@ from stepladder.report.render import render_csv
 from stepladder.report.reported import read_reported
 from stepladder.report.scores import row_scores
 from stepladder.report.tables import make_table
-from stepladder.study.fields import WORLD_SETS
+from stepladder.study.fields import MIRRORED_SETS
 from stepladder.study.specs.tables import AnswersRow, AnswersTable
 
 # (awpnli, qqa) in per cent, each the mean of the two seeds' means over 3 and 2 questions.
@@ -156,8 +156,8 @@ def test_reported_main_table_of_pspo_is_whole(reported):
     assert list(reported) == [
         "Llama2-7B", "BLOOMZ", "Abel-7B", "Llama3.1-8B", "Qwen1.5-7B-chat", "CN-PPO", "PSPO-WRS"
     ]  # fmt: skip
-    assert all(tuple(row.values) == WORLD_SETS for row in reported.values())
-    gains = [round(reported["PSPO-WRS"].values[d] - reported["Abel-7B"].values[d], 2) for d in WORLD_SETS]
+    assert all(tuple(row.values) == MIRRORED_SETS for row in reported.values())
+    gains = [round(reported["PSPO-WRS"].values[d] - reported["Abel-7B"].values[d], 2) for d in MIRRORED_SETS]
     assert gains == [30.94, 14.16, 20.40, 14.90, 21.42, 6.56]
 
 

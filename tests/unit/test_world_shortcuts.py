@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from stepladder.questions.question import Question
-from stepladder.questions.world import DATASETS, fingerprint, generate_questions
+from stepladder.questions.world import MIRRORS, fingerprint, generate_questions
 
 TRAIN, TEST = 1200, 600
 MARGIN = 0.10
@@ -48,7 +48,7 @@ def _accuracy(train: list[Question], test: list[Question], view, binary: bool) -
 @pytest.mark.parametrize(
     "view", [_whole, _tagged, _last_field, _options], ids=["words", "fields", "hypothesis", "options"]
 )
-@pytest.mark.parametrize("dataset", DATASETS)
+@pytest.mark.parametrize("dataset", MIRRORS)
 def test_shallow_classifiers_stay_near_chance(dataset: str, view, binary: bool) -> None:
     test = generate_questions(dataset, TEST, 1)
     train = generate_questions(dataset, TRAIN, 2, exclude={fingerprint(question) for question in test})

@@ -7,14 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stepladder.errors import StepladderError
-from stepladder.questions.world import DATASETS, drills, generate_questions
+from stepladder.questions.world import DATASETS, MIRRORS, drills, generate_questions
 
 transformers = pytest.importorskip("transformers")
 CUE = "### Response: Let's think step by step.\n"
 
 
-def _texts() -> list[str]:
-    questions = [question for dataset in DATASETS for question in generate_questions(dataset, 200, 1)]
+def _texts(datasets: tuple[str, ...] = DATASETS) -> list[str]:
+    questions = [question for dataset in datasets for question in generate_questions(dataset, 200, 1)]
     texts = []
     for question in questions:
         fields = "".join(f"### {name}: {text}\n" for name, text in question.fields.items())
@@ -27,7 +27,7 @@ def _texts() -> list[str]:
 def tokenizer():
     from stepladder.questions.world.tokenizer import train_tokenizer
 
-    return train_tokenizer(_texts(), 1024)
+    return train_tokenizer(_texts(MIRRORS), 1024)
 
 
 @settings(max_examples=300, deadline=None)

@@ -14,6 +14,7 @@ from stepladder.questions.question import Question
 # The released code that graded a set with answers in free form.
 _PUBLISHED_RULES: dict[str, published.Rule] = {
     "gsm8k": "probppo_gsm8k",
+    "sums": "probppo_gsm8k",
     "gsm_plus": "pqm_gsm_plus",
     "math500": "pqm_math",
 }

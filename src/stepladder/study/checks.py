@@ -19,7 +19,7 @@ from stepladder.study.specs.trajectories import Candidates, Solutions
 from stepladder.study.table_checks import faults_of_table
 from stepladder.study.validation import members
 
-# Where a data set's local files lie inside data_dir.
+# Where a data set's local files lie inside data_dir; a set without any is generated only.
 LOCAL_FILES = {
     "awpnli": ("equate/AWPNLI.csv",),
     "newsnli": ("equate/NewsNLI.csv",),
@@ -27,6 +27,7 @@ LOCAL_FILES = {
     "rte_quant": ("equate/RTE_Quant.csv",),
     "stresstest": ("equate/StressTest.csv",),
     "qqa": ("qqa/QQA_train.json", "qqa/QQA_test.json"),
+    "sums": (),
     "gsm8k": ("gsm8k/train.jsonl", "gsm8k/test.jsonl"),
     "gsm_plus": ("gsm_plus/testmini.jsonl",),
     "math500": ("math500/test.jsonl",),
@@ -104,7 +105,7 @@ def faults_across_nodes(nodes: Nodes) -> list[Fault]:
         faults += _split(stage, name, node.spec, nodes)
         match stage:
             case "questions":
-                faults += _not_generated(name, node.spec)
+                faults += _not_of_this_source(name, node.spec)
                 faults += _sizes(name, node.spec) + _allowed_overlaps(name, node.spec)
             case "policies" if node.spec.method == "dpo":
                 faults += _references(name, node.spec, nodes)
@@ -182,9 +183,13 @@ def _references(name: str, spec: Dpo, nodes: Nodes) -> list[Fault]:
     return faults
 
 
-def _not_generated(name: str, spec: Questions) -> list[Fault]:
+def _not_of_this_source(name: str, spec: Questions) -> list[Fault]:
+    if spec.source != "generated":
+        made = [dataset for dataset in spec.sets if not LOCAL_FILES[dataset]]
+        said = f"nobody has published {', '.join(made)}: take source: generated"
+        return [Fault(("questions", name, "sets"), said)] if made else []
     missing = [dataset for dataset in spec.sets if dataset not in WORLD_SETS]
-    if spec.source != "generated" or not missing:
+    if not missing:
         return []
     said = f"the generated world has no {', no '.join(missing)}; it has {', '.join(WORLD_SETS)}; or take source: local"
     return [Fault(("questions", name, "sets"), said)]

@@ -90,8 +90,11 @@ NonNegativeFloat = Annotated[float, Field(ge=0), Number]
 Fraction = Annotated[float, Field(ge=0, le=1), Number]
 Betas = tuple[Fraction, Fraction]
 
-WorldSet = Literal["awpnli", "newsnli", "redditnli", "rte_quant", "stresstest", "qqa"]
+Mirrored = Literal["awpnli", "newsnli", "redditnli", "rte_quant", "stresstest", "qqa"]
 """The sets that the generated world mirrors."""
+MIRRORED_SETS: tuple[str, ...] = Mirrored.__args__
+WorldSet = Literal[Mirrored, "sums"]
+"""The sets of the generated world."""
 WORLD_SETS: tuple[str, ...] = WorldSet.__args__
 Dataset = Literal[WorldSet, "gsm8k", "gsm_plus", "math500"]
 DATASETS: tuple[str, ...] = Dataset.__args__

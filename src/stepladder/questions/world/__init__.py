@@ -1,4 +1,4 @@
-"""The embedded world: generated families that mirror the six data sets.
+"""The embedded world: generated families that mirror the six data sets, and one in the shape of GSM8K.
 
 Every question has a canonical gold chain, so a step is right exactly if it equals the gold one. Part of the
 demonstrations are hasty: they follow a misconception and end in its answer. They are the headroom that
@@ -9,13 +9,13 @@ import random
 
 from stepladder.errors import StepladderError
 from stepladder.questions.question import Question
-from stepladder.questions.world import awpnli, newsnli, qqa, redditnli, rte_quant, stresstest
+from stepladder.questions.world import awpnli, newsnli, qqa, redditnli, rte_quant, stresstest, sums
 from stepladder.questions.world.difficulty import Difficulty
 from stepladder.questions.world.drills import drills
 
-__all__ = ["DATASETS", "Difficulty", "drills", "fingerprint", "first_wrong_step", "generate_questions"]
+__all__ = ["DATASETS", "MIRRORS", "Difficulty", "drills", "fingerprint", "first_wrong_step", "generate_questions"]
 
-_GENERATE = {
+_MIRRORS = {
     "awpnli": awpnli.generate,
     "newsnli": newsnli.generate,
     "redditnli": redditnli.generate,
@@ -23,6 +23,9 @@ _GENERATE = {
     "stresstest": stresstest.generate,
     "qqa": qqa.generate,
 }
+_GENERATE = _MIRRORS | {"sums": sums.generate}
+MIRRORS = tuple(_MIRRORS)
+"""The families with options, one for each of the six data sets."""
 DATASETS = tuple(_GENERATE)
 _PATIENCE = 200
 """Draws in a row that may all be known ones, beyond those that are excluded."""

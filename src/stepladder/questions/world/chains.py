@@ -32,8 +32,12 @@ def demonstration(gold: Chain, hasty: Chain, tempting: bool, rng: random.Random,
 
     The two shares lie well away from one half, so that greedy decoding takes the same side whatever the seed.
     """
-    share = difficulty.hasty * (_TEMPTED if tempting else _CAREFUL)
-    return (hasty if rng.random() < share else gold).text()
+    return (hasty if shows_hasty(tempting, rng, difficulty) else gold).text()
+
+
+def shows_hasty(tempting: bool, rng: random.Random, difficulty: Difficulty) -> bool:
+    """Whether a demonstration is the hasty one, drawn at random."""
+    return rng.random() < difficulty.hasty * (_TEMPTED if tempting else _CAREFUL)
 
 
 def relation(left: int, right: int) -> str:
