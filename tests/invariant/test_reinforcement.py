@@ -17,6 +17,8 @@ WAYS = {
     "critic": {},
     "rollouts": {
         "rewards": None,
+        "iterations": 9,
+        "token_budget": 7500,
         "credit": {
             "kind": "rollouts",
             "rollouts": 4,
@@ -69,7 +71,7 @@ def test_reinforcement_really_learns_from_real_samples(way, reinforced, inputs):
 
 def test_reinforcement_that_runs_out_of_time_in_every_iteration(way, reinforced, inputs, tmp_path):
     for iteration in (1, 2):
-        with pytest.raises(StepladderError, match=f"at iteration {iteration} of 3"):
+        with pytest.raises(StepladderError, match=f"at iteration {iteration} of [39]"):
             train_ppo(
                 tiny.ppo_job(tmp_path, inputs, max_seconds=0.0, **WAYS[way]), training_questions(inputs), Counts()
             )
@@ -108,4 +110,6 @@ def test_rollouts_are_counted_and_no_critic_is_made(reinforced, way):
     assert made["distinct_states"] == sum(point["distinct_states"] for point in points)
     sampled = sum(20 * point["tokens"] for point in points)
     assert made["generated_tokens"] == pytest.approx(sampled + made["rollout_tokens"], abs=1)
+    assert points[1]["generated_tokens"] < 7500 <= made["generated_tokens"], "the budget ends the training"
+    assert made["iterations"] == len(points) == 3
     assert not any("value_loss" in point or "explained_variance" in point for point in points)

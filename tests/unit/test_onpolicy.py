@@ -9,7 +9,7 @@ from onpolicy_scene import CREDITS, episodes, ppo, prepare, prepared, trainer_fo
 
 import tiny
 from stepladder.policies.actor_critic import Actor, ActorCritic
-from stepladder.policies.onpolicy import describe, totals, update
+from stepladder.policies.updates import update
 from stepladder.rewards.reward import Reward
 
 
@@ -150,35 +150,3 @@ def test_only_a_critic_has_a_critics_weights(start):
     assert {group["initial_lr"] for group in own.optimizer.param_groups} == {0.25}
     bare = trainer_for(start, ppo(credit={"kind": "rollouts"})).bare_model
     assert type(bare) is Actor and all(name.startswith("policy.") for name in bare.state_dict())
-
-
-def test_what_is_said_of_an_iteration(start):
-    spec = ppo(whiten="none", rewards="r")
-    found, _ = prepared(start, spec)
-    for episode in found:
-        episode.trajectory["logprobs"] = (episode.old_logprobs + 0.25).tolist()
-    said = describe(found, spec)
-    assert said["reward"] == said["shaped"] == pytest.approx(sum(e.reward.reward for e in found) / 8)
-    assert said["accuracy"] == pytest.approx(sum(e.trajectory["correct"] for e in found) / 8)
-    assert said["unparsable"] == pytest.approx(sum(e.trajectory["answer"] is None for e in found) / 8)
-    assert said["tokens"] == pytest.approx(sum(len(e.trajectory["token_ids"]) for e in found) / 8)
-    assert said["sequence_tokens"] == pytest.approx(sum(len(e.sequence.ids) for e in found) / 8)
-    assert said["sampler_kl"] == pytest.approx(0.25, abs=1e-5)
-    for episode in found:
-        episode.values = episode.returns.clone()
-    assert describe(found, spec)["explained_variance"] == pytest.approx(1.0)
-    bare = describe(found, ppo(credit={"kind": "rollouts"}, temperature=0.6))
-    assert not bare.keys() & {"shaped", "sampler_kl", "explained_variance"}
-
-
-def test_what_all_iterations_took():
-    point = {"tokens": 10.0, "sequence_tokens": 15.0}
-    keys = {"iterations": 2, "questions_per_iteration": 3, "epochs": 2}
-    assert totals([point, point], ppo(**keys)) == {
-        "iterations": 2, "generated_tokens": 2 * 6 * 10, "trained_tokens": 2 * 2 * 6 * 15,
-    }  # fmt: skip
-    point |= {"rollout_tokens": 100.0, "rollouts": 21.0, "states": 9.0, "distinct_states": 7.0}
-    assert totals([point, point], ppo(credit={"kind": "rollouts"}, **keys)) == {
-        "iterations": 2, "generated_tokens": 2 * 6 * 10 + 200, "trained_tokens": 2 * 2 * 6 * 15,
-        "rollout_tokens": 200, "rollouts": 42, "states": 18, "distinct_states": 14,
-    }  # fmt: skip

@@ -10,11 +10,12 @@ from stepladder.study.specs import STAGES
 # Raise a stage's number when a change of code changes what it writes: its nodes, and what is made from them, rerun.
 CODE_VERSIONS = dict.fromkeys(STAGES, 1) | {
     "questions": 2,
+    "policies": 2,
     "trajectories": 2,
     "labels": 4,
     "prms": 3,
     "scores": 2,
-    "pairs": 2,
+    "pairs": 3,
     "evaluations": 3,
     "tables": 4,
 }
@@ -38,7 +39,7 @@ def _job_text(settings: Settings, nodes: Nodes, node: Node) -> str:
         data["rewards"] = nodes["rewards", node.spec.rewards].as_data()
     if node.stage == "labels" and node.spec.method == "published":
         data["trajectories"] = nodes["trajectories", node.spec.trajectories].as_data()
-    if node.stage in ("trajectories", "labels", "evaluations"):
+    if node.stage in ("trajectories", "labels", "rollouts", "evaluations"):
         data["chunk"] = settings.scale.chunk
     if node.stage == "tables":
         data["seeds"] = list(settings.seeds)

@@ -120,7 +120,7 @@ def build_optimizer(parts: Iterable[tuple[nn.Module, float]], optimisation: Opti
     return optimizer
 
 
-def learning_rate_factor(step: int, total: int, optimisation: Optimisation) -> float:
+def learning_rate_factor(step: float, total: int, optimisation: Optimisation) -> float:
     """The share of the full learning rate at ``step`` (from 0) of ``total``: rises, stays, falls to 0 at the end."""
     warmup = round(optimisation.warmup * total)
     if step < warmup:

@@ -82,18 +82,20 @@ class Trainer:
             return self.accelerator.get_state_dict(self.model)
         return self.bare_model.state_dict()
 
-    def step(self, batch: Sequence[int], weight: float, loss: Loss) -> dict[str, float]:
+    def step(self, batch: Sequence[int], weight: float, loss: Loss, done: float | None = None) -> dict[str, float]:
         """One optimizer step over a global batch of rows.
 
         Args:
             batch: row numbers, the same on every rank.
             weight: units in the batch that the summed loss is divided by.
             loss: sum of the loss over some of the rows.
+            done: share of the training that is done, which the learning rate follows; None: that of the steps.
 
         Returns:
             means over the batch of what the loss reports, with the gradient norm and the learning rate.
         """
-        factor = learning_rate_factor(self.steps_done, self.total_steps, self.optimisation)
+        at = self.steps_done if done is None else done * self.total_steps
+        factor = learning_rate_factor(at, self.total_steps, self.optimisation)
         for group in self.optimizer.param_groups:
             group["lr"] = group["initial_lr"] * factor
         micro_batches = share_of_rank(batch, self.rank, self.ranks, self.optimisation.micro_batch)

@@ -57,6 +57,14 @@ class Dpo(Spec):
     beta: PositiveFloat = 0.1
     label_smoothing: Fraction = 0.0
     positive_weight: NonNegativeFloat = Field(50.0, description="lambda of DPO-Positive; used by that loss only")
+    ipo_logprobs: Literal["mean", "sum"] = Field(
+        "mean", description="over an answer's tokens; LPR's code sums them; used by that loss only"
+    )
+    last_pair_per_question: bool = Field(
+        False,
+        description="as LPR's code loads pairs: of a question's pairs, those of earlier nodes first, only the last is "
+        "trained on, as often as there are pairs; for comparison",
+    )
     optimisation: Optimisation = Optimisation()
 
 
@@ -81,7 +89,12 @@ class Ppo(Spec):
         None,
         description="that node's PRM, accumulation and shaping; none: 1 for a right answer, 0 for any other",
     )
-    iterations: PositiveInt = 20
+    iterations: PositiveInt = Field(20, description="most; fewer where a token budget is spent before")
+    token_budget: PositiveInt | None = Field(
+        None,
+        description="tokens of episodes and rollouts; the iteration that reaches it is the last, and the learning rate"
+        " follows its share instead of that of the iterations",
+    )
     questions_per_iteration: PositiveInt = 64
     samples: PositiveInt = 8
     temperature: PositiveFloat = 1.0
