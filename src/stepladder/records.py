@@ -80,6 +80,22 @@ LABELS = _schema(
     {"state": pa.string(), "source": pa.string()},
 )
 
+# One state with its rollouts, lists in the order of their draws. `step`: how many steps it has behind it in the first
+# trajectory that reached it, 0 for the bare question. An alternative next step has the key of the state that it goes on
+# from as its `parent`; null in states of trajectories. Of each rollout: whether its answer is right, its own tokens and
+# their log-probs together, at temperature 1, and the whole answer.
+ROLLOUTS = _schema(
+    _step_key,
+    {
+        "state": pa.string(),
+        "correct": pa.list_(pa.bool_()),
+        "tokens": _ids,
+        "logprobs": pa.list_(pa.float64()),
+        "texts": pa.list_(pa.string()),
+    },
+    {"parent": pa.string()},
+)
+
 # One step's score by a PRM: the head's output and its sigmoid.
 SCORES = _schema(_step_key, {"logit": pa.float32(), "score": pa.float32()})
 
@@ -109,6 +125,7 @@ PAIRS = _schema(
         "rejected_ids": _ids,
         "chosen_reward": pa.float32(),
         "rejected_reward": pa.float32(),
+        "copies": pa.int32(),
     },
 )
 

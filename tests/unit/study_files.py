@@ -25,6 +25,8 @@ trajectories:
   samples: {method: sampled, policy: sft, questions: six, split: rl, samples: 4}
 labels:
   rollouts: {method: monte_carlo, trajectories: samples, policy: sft}
+rollouts:
+  many: {trajectories: samples, policy: sft, rollouts: 8}
 prms:
   bce: {head: per_step, labels: rollouts, backbone: sft}
   rank: {head: per_step, labels: rollouts, backbone: sft, loss: rank, target: threshold}

@@ -42,6 +42,7 @@ NAMED = {
     "prm": TRAINER,
     "sample": MODEL | {"vllm"},
     "label": MODEL | {"vllm"},
+    "roll_out": MODEL | {"vllm"},
     "evaluate": MODEL | {"vllm"},
     "ppo": TRAINER | {"vllm"},
     "track": {"mlflow", "pandas"},

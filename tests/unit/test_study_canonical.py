@@ -113,6 +113,7 @@ CHANGES: dict[str, tuple[str, Any]] = {
     "policies": ("optimisation.weight_decay", 0.071),
     "trajectories": ("temperature", 0.71),
     "labels": ("temperature", 0.71),
+    "rollouts": ("temperature", 0.71),
     "prms": ("zeta", 7.1),
     "scores": ("prm", "another"),
     "rewards": ("process_weight", 0.71),
@@ -189,7 +190,7 @@ def test_settings_that_matter_change_jobs(path):
     value = {"study": "other", "step_style": "numbered", "scale.chunk": 8}[path]
     before, after = _identities(study_from(small())), _identities(study_from(edited(put(path, value))))
     changed = {stage for stage, name in before if before[stage, name][0] != after[stage, name][0]}
-    sampled = {"trajectories", "labels", "evaluations"}
+    sampled = {"trajectories", "labels", "rollouts", "evaluations"}
     assert changed == (sampled if path == "scale.chunk" else {stage for stage, _ in before})
 
 

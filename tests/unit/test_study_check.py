@@ -14,7 +14,7 @@ def test_a_right_study_is_one_line(tmp_path, capsys):
     assert main(["check", str(write(tmp_path / "study.yaml", SMALL))]) == 0
     out, err = capsys.readouterr()
     # Questions and tables are made once, the others for both seeds.
-    assert (out, err) == ("small: 17 nodes, 32 jobs\n", "")
+    assert (out, err) == ("small: 18 nodes, 34 jobs\n", "")
 
 
 def test_the_quickstart_is_right(root, capsys):

@@ -269,7 +269,7 @@ BROKEN_FILES = [
     ("list", "- study: a\n", ["mapping of keys", "[{'study': 'a'}]"]),
     ("text", "quickstart\n", ["mapping of keys", "'quickstart'"]),
     ("setting twice", SMALL + "study: again\n", [LAST, "'study' is given twice"]),
-    ("node twice", SMALL.replace("  rank: {", "  bce: {"), ["line 19", "'bce' is given twice"]),
+    ("node twice", SMALL.replace("  rank: {", "  bce: {"), ["line 21", "'bce' is given twice"]),
     ("key twice", SMALL.replace("{source: new}", "{source: new, source: hub}"), ["line 7", "'source' is given twice"]),
     ("list as key", SMALL + "? [a, b]\n: 1\n", [LAST, "plain word"]),
     ("mapping as key", SMALL + "results: {{data}}\n", [LAST, "plain word"]),

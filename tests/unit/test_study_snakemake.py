@@ -23,7 +23,7 @@ BROKEN = [
         edited(put("policies.dpo.from", "dpo")),
         ["policies.dpo: nodes are made from each other in a circle: policies.dpo -> policies.dpo"],
     ),
-    ("name twice", SMALL + "seeds: 1\n", ["line 40: the name 'seeds' is given twice; rename or remove one"]),
+    ("name twice", SMALL + "seeds: 1\n", ["line 42: the name 'seeds' is given twice; rename or remove one"]),
     (
         "two faults",
         edited(put("seeds", [0, 0]), put("prms.rank.zeta", -4)),

@@ -4,9 +4,9 @@ import shutil
 
 from stepladder.generation.shards import gather_metrics, gather_tables
 from stepladder.job import Job, run
-from stepladder.records import LABELS, TRAJECTORIES
+from stepladder.records import LABELS, ROLLOUTS, TRAJECTORIES
 
-SCHEMAS = {"trajectories": TRAJECTORIES, "labels": LABELS}
+SCHEMAS = {"trajectories": TRAJECTORIES, "labels": LABELS, "rollouts": ROLLOUTS}
 
 
 def main(job: Job) -> None:

@@ -40,7 +40,8 @@ def gather_metrics(files: Sequence[Path], table: pa.Table) -> tuple[Counts, dict
             algebra.update(shard["metrics"].get("algebra", {}))
         except (KeyError, TypeError, AttributeError):
             raise StepladderError(f"{file}: not what a shard writes; delete it and run again to make it anew") from None
-    means = {name: pc.mean(table[name].cast(pa.float64())).as_py() for name in _MEANS if name in table.schema.names}
+    single = [field.name for field in table.schema if field.name in _MEANS and not pa.types.is_list(field.type)]
+    means = {name: pc.mean(table[name].cast(pa.float64())).as_py() for name in single}
     spent = {"shard_seconds": seconds, "shard_gpu_seconds": gpu_seconds, "shard_max_memory_mb": memory}
     made = {"shards": len(files), "shard_devices": sorted(device), "generated_tokens": _generated_tokens(table)}
     graded = {"algebra": dict(algebra)} if algebra else {}
@@ -51,8 +52,12 @@ def _generated_tokens(table: pa.Table) -> int:
     """Tokens of all trajectories, or of the rollouts of all states: these stand in every row of a state."""
     if "token_ids" in table.schema.names:
         return pc.sum(pc.list_value_length(table["token_ids"])).as_py() or 0
-    rolled_out = table.filter(pc.invert(table["finished"]))
-    return sum(dict(zip(rolled_out["state"].to_pylist(), rolled_out["tokens"].to_pylist(), strict=True)).values())
+    if "finished" in table.schema.names:
+        table = table.filter(pc.invert(table["finished"]))
+    tokens = table["tokens"].to_pylist()
+    if pa.types.is_list(table.schema.field("tokens").type):
+        tokens = map(sum, tokens)
+    return sum(dict(zip(table["state"].to_pylist(), tokens, strict=True)).values())
 
 
 _MEANS = ("correct", "correct_flexible", "soft", "hard", "finished", "rollouts")

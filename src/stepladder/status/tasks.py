@@ -8,7 +8,7 @@ from stepladder.study.graph import Study
 from stepladder.study.specs import SEEDLESS_STAGES
 
 WHOLE = "job"
-SHARDED = (("trajectories", "sampled"), ("labels", "monte_carlo"))
+SHARDED = (("trajectories", "sampled"), ("labels", "monte_carlo"), ("rollouts", None))
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,8 @@ LOCAL_FILES = {
     "gsm8k": ("gsm8k/train.jsonl", "gsm8k/test.jsonl"),
     "gsm_plus": ("gsm_plus/testmini.jsonl",),
     "math500": ("math500/test.jsonl",),
+    "logiqa2": ("logiqa2/dev.txt", "logiqa2/test.txt", "logiqa2/ood_test.jsonl"),
+    "reclor": ("reclor/val.jsonl",),
 }
 
 
@@ -111,8 +113,10 @@ def faults_across_nodes(nodes: Nodes) -> list[Fault]:
                 faults += _references(name, node.spec, nodes)
             case "policies" if node.spec.method == "restem":
                 faults += _own_answers(name, node.spec, nodes)
-            case "labels" | "evaluations":
-                faults += _trajectories_of(stage, name, node.spec, nodes)
+            case "labels" | "evaluations" if node.spec.method != "sampled":
+                faults += _trajectories_of(stage, name, node.spec, nodes, node.spec.method == "published")
+            case "rollouts":
+                faults += _trajectories_of(stage, name, node.spec, nodes, published=False)
             case "prms":
                 faults += _backbone(name, node.spec, nodes)
             case "tables":
@@ -195,12 +199,12 @@ def _not_of_this_source(name: str, spec: Questions) -> list[Fault]:
     return [Fault(("questions", name, "sets"), said)]
 
 
-def _trajectories_of(stage: str, name: str, spec: Any, nodes: Nodes) -> list[Fault]:
+def _trajectories_of(stage: str, name: str, spec: Any, nodes: Nodes, published: bool) -> list[Fault]:
     """Published solutions have labels and no questions; all other trajectories have questions and no labels."""
-    if spec.method == "sampled" or ("trajectories", spec.trajectories) not in nodes:
+    if ("trajectories", spec.trajectories) not in nodes:
         return []
     solutions = nodes["trajectories", spec.trajectories].spec.method == "solutions"
-    if solutions == (spec.method == "published"):
+    if solutions == published:
         return []
     said = (
         f"trajectories.{spec.trajectories} are published solutions, which have no questions to grade answers by"

@@ -28,6 +28,7 @@ ARTEFACTS = {
     "policies": "checkpoint",
     "trajectories": "trajectories.parquet",
     "labels": "labels.parquet",
+    "rollouts": "rollouts.parquet",
     "prms": "checkpoint",
     "scores": "scores.parquet",
     "rewards": "rewards.parquet",

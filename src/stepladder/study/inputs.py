@@ -45,7 +45,7 @@ def inputs(
                 "trajectories": at("trajectories", spec.trajectories),
                 "files": published_files(nodes["trajectories", spec.trajectories].spec, settings),
             }
-        case "labels":
+        case "labels" | "rollouts":
             trajectories = nodes["trajectories", spec.trajectories].spec
             return {
                 "policy": at("policies", spec.policy),
@@ -75,7 +75,12 @@ def inputs(
         case "pairs":
             rewards = nodes["rewards", spec.rewards].spec
             trajectories = nodes["scores", rewards.scores].spec.trajectories
-            return {"rewards": at("rewards", spec.rewards), "trajectories": at("trajectories", trajectories)}
+            return {
+                "rewards": at("rewards", spec.rewards),
+                "trajectories": at("trajectories", trajectories),
+                "scores": [at("scores", rewards.scores)] if spec.kind == "step" else [],
+                "left_out": [at("labels", spec.leave_out)] if spec.leave_out else [],
+            }
         case "evaluations" if spec.method == "given":
             trajectories = nodes["trajectories", spec.trajectories].spec
             return {

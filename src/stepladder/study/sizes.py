@@ -12,6 +12,7 @@ _LOADED = {
     "policies": ("model", "from", "rewards"),
     "trajectories": ("policy",),  # of published ones only the tokenizer is loaded
     "labels": ("policy",),
+    "rollouts": ("policy",),
     "prms": ("backbone",),
     "scores": ("prm",),
     "pairs": ("reference",),

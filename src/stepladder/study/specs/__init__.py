@@ -7,6 +7,7 @@ from stepladder.study.specs.policies import Policy
 from stepladder.study.specs.prms import Prm
 from stepladder.study.specs.questions import Questions
 from stepladder.study.specs.rewards import Pairs, Rewards, Scores
+from stepladder.study.specs.rollouts import StateRollouts
 from stepladder.study.specs.tables import Table
 from stepladder.study.specs.trajectories import Trajectories
 
@@ -16,6 +17,7 @@ STAGES: dict[str, object] = {
     "policies": Policy,
     "trajectories": Trajectories,
     "labels": Labels,
+    "rollouts": StateRollouts,
     "prms": Prm,
     "scores": Scores,
     "rewards": Rewards,
