@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import get_args
 
 from stepladder.errors import StepladderError
+from stepladder.reasoning.math_steps import step_starts
 from stepladder.study.fields import StepStyle
 
 LARGEST_JUMP = 3
@@ -13,6 +14,7 @@ LARGEST_JUMP = 3
 """
 
 _LINE = re.compile(r"[^\n]*\n|[^\n]+\Z")
+_LINE_BEHIND_NEWLINE = re.compile(r"(?:\A|\n)[^\n]*")
 _MARKER = re.compile(
     r"^[ \t]*(?:(?P<dot>\d{1,4})\.(?=\s|\Z)"
     r"|(?P<parenthesis>\d{1,4})\)(?=\s|\Z)"
@@ -39,6 +41,12 @@ def split_steps(text: str, style: StepStyle) -> list[Span]:
     to the step before them, those at the very start to the first step. The spans cover the whole text without
     a gap, unless nothing but white space is there: then there is no step.
 
+    ``gsm8k``: as ``line``, but a newline begins the step behind it, and a last line that holds the mark "####" belongs
+    to the step before it. Source: methods of VinePPO, for GSM8K.
+
+    ``math``: sentences, lines of formulas, and parts of long ones, as ``math_steps.step_starts`` cuts them; the spans
+    cover the text. Source: methods of VinePPO, for MATH.
+
     ``numbered``: one step a numbered marker: ``N.``, ``N)``, ``[N]``, ``[N].`` or ``Step N:`` at the start of
     a line, after optional blanks. The first marker decides the form of all (a list inside a step makes no
     steps), and the numbers must rise, each by at most ``LARGEST_JUMP``. A step runs from the start of its
@@ -54,6 +62,10 @@ def split_steps(text: str, style: StepStyle) -> list[Span]:
     match style:
         case "line":
             return _lines(text)
+        case "gsm8k":
+            return _gsm8k(text)
+        case "math":
+            return _between([*step_starts(text), len(text)])
         case "numbered":
             return _numbered(text)
         case "numbered_as_published":
@@ -65,6 +77,13 @@ def split_steps(text: str, style: StepStyle) -> list[Span]:
 def _lines(text: str) -> list[Span]:
     starts = [line.start() for line in _LINE.finditer(text) if line.group().strip()]
     return _between([0, *starts[1:], len(text)]) if starts else []
+
+
+def _gsm8k(text: str) -> list[Span]:
+    lines = [line for line in _LINE_BEHIND_NEWLINE.finditer(text) if line.group().strip()]
+    if len(lines) > 1 and lines[-1].group().lstrip().startswith(_ANSWER_MARK):
+        lines.pop()
+    return _between([0, *(line.start() for line in lines[1:]), len(text)]) if lines else []
 
 
 def _numbered(text: str) -> list[Span]:
