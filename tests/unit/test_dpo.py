@@ -9,7 +9,7 @@ import torch
 
 import tiny
 from stepladder.errors import StepladderError
-from stepladder.policies.dpo import pairs_with_reference, reference_logprobs, sides, train_dpo
+from stepladder.policies.dpo import last_pairs, pairs_with_reference, reference_logprobs, sides, train_dpo
 from stepladder.policies.language import load_policy
 from stepladder.records import PAIRS, REFERENCE, Counts, read_json, write_records
 from stepladder.study.canonical import digest
@@ -34,7 +34,7 @@ def random_pairs(count=10, seed=0) -> list[dict]:
         pairs.append({
             "pair_id": digest([prompt, chosen, rejected], 24), "question_id": f"q{i}", "dataset": "qqa",
             "kind": "outcome", "chosen_sample": 0, "rejected_sample": 1, "prompt_ids": prompt, "chosen_ids": chosen,
-            "rejected_ids": rejected, "chosen_reward": 1.0, "rejected_reward": 0.0,
+            "rejected_ids": rejected, "chosen_reward": 1.0, "rejected_reward": 0.0, "copies": 1,
         })  # fmt: skip
     return pairs
 
@@ -178,3 +178,43 @@ def test_a_pair_without_reference_is_one_line(tmp_path):
 def test_no_pair_is_one_line(start, tmp_path):
     with pytest.raises(StepladderError, match="no pair to train on"):
         train_dpo(dpo_job(tmp_path, start), [], Counts())
+
+
+def test_all_pairs_are_trained_on_unless_the_published_loader_is_asked_for(start, tmp_path):
+    pairs = [pair | {"question_id": "five" if i < 5 else "three"} for i, pair in enumerate(random_pairs(8))]
+    assert len({id(pair) for pair in pairs}) == len({pair["pair_id"] for pair in pairs}) == 8
+    last = last_pairs(pairs)
+    assert [(pair["pair_id"], pair["copies"]) for pair in last] == [(pairs[4]["pair_id"], 5), (pairs[7]["pair_id"], 3)]
+    assert {pair["copies"] for pair in pairs} == {1}
+    pairs = with_reference(pairs, start)
+    for keys, distinct in (({}, 8), ({"last_pair_per_question": True}, 2)):
+        job = dpo_job(tmp_path / str(distinct), start, **keys)
+        train_dpo(job, pairs, Counts())
+        told = read_json(job.output / "metrics.json")["metrics"]
+        assert (told["pairs"], told["distinct_pairs"]) == (8, distinct)
+
+
+def test_copies_are_counted_by_the_published_loader_too():
+    first, second = (pair | {"question_id": "q", "copies": 3} for pair in random_pairs(2))
+    assert [(pair["pair_id"], pair["copies"]) for pair in last_pairs([first, second])] == [(second["pair_id"], 6)]
+
+
+def test_a_pair_of_two_copies_weighs_as_two_pairs(start, tmp_path):
+    pairs = with_reference(random_pairs(3), start)
+    twice = [pairs[0] | {"copies": 2}, *pairs[1:]]
+    job = dpo_job(tmp_path, start, {"batch_size": 4})
+    train_dpo(job, twice, Counts())
+    assert read_json(job.output / "metrics.json")["metrics"]["pairs"] == 4
+
+
+def test_ipo_takes_means_or_as_published_sums(start, tmp_path):
+    pairs = with_reference(random_pairs(4), start)
+    # At the start the policy is the reference, so that the gap is 0 and both losses are (1 / (2 beta))^2 ...
+    losses = {}
+    for kind in ("mean", "sum"):
+        job = dpo_job(tmp_path / kind, start, {"steps": 2, "batch_size": 4}, loss="ipo", ipo_logprobs=kind, beta=0.1)
+        train_dpo(job, pairs, Counts())
+        losses[kind] = [json.loads(line)["loss"] for line in (job.output / "history.jsonl").read_text().splitlines()]
+    assert losses["mean"][0] == pytest.approx(25) and losses["sum"][0] == pytest.approx(25)
+    # ... and after one step the gap of sums has moved further.
+    assert losses["sum"][1] < losses["mean"][1] < 25

@@ -19,7 +19,7 @@ def spec(kind, **keys) -> Pairs:
 def answer(question_id, sample, correct, reward, ids=None):
     return {
         "question_id": question_id, "sample": sample, "dataset": "qqa", "correct": correct, "reward": reward,
-        "prompt_ids": [1, len(question_id)], "token_ids": ids or [10 + sample],
+        "prompt_ids": [1, len(question_id)], "token_ids": ids or [10 + sample], "step_ends": [len(ids or [0])],
     }  # fmt: skip
 
 
@@ -70,7 +70,7 @@ def test_a_pair_holds_both_answers_whole(tmp_path):
     assert pair == {
         "pair_id": pair["pair_id"], "question_id": "a", "dataset": "qqa", "kind": "outcome", "chosen_sample": 0,
         "rejected_sample": 3, "prompt_ids": [1, 1], "chosen_ids": [10], "rejected_ids": [13], "chosen_reward": 0.9,
-        "rejected_reward": 0.1,
+        "rejected_reward": 0.1, "copies": 1,
     }  # fmt: skip
     write_records([pair], PAIRS, tmp_path / "t")
     assert read_records(tmp_path / "t", PAIRS)[0]["pair_id"] == pair["pair_id"]

@@ -18,7 +18,8 @@ rule pairs:
         folder=subpath(output.metrics, parent=True),
     shell:
         "python workflow/scripts/pairs.py --job {params.job:q} --seed {wildcards.seed} --input rewards {input.rewards:q}"
-        " --input trajectories {input.trajectories:q} --output {params.folder:q} 2>&1 | tee {log:q}"
+        " --input trajectories {input.trajectories:q} --input scores {input.scores:q} --input left_out {input.left_out:q}"
+        " --output {params.folder:q} 2>&1 | tee {log:q}"
 
 
 rule reference:

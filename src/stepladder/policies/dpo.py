@@ -1,5 +1,6 @@
 """Direct preference optimisation on pairs, against reference log-probs that were computed once."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -71,7 +72,7 @@ def _tokens(pair: dict[str, Any]) -> int:
 def pairs_with_reference(
     pair_files: Sequence[Path], reference_files: Sequence[Path], counts: Counts
 ) -> list[dict[str, Any]]:
-    """All pairs of the files, each once, with the reference's log-probs.
+    """All pairs of the files, each once, with the reference's log-probs; those of the first file first.
 
     Raises:
         StepladderError: when a pair has no reference log-prob.
@@ -88,7 +89,21 @@ def pairs_with_reference(
             else:
                 found[pair["pair_id"]] = pair | reference[pair["pair_id"]]
     counts.rows_out = len(found)
-    return [found[key] for key in sorted(found)]
+    return list(found.values())
+
+
+def last_pairs(pairs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Of every question the last pair alone, in as many copies as the question's pairs have.
+
+    The released code of LPR (arXiv 2402.00658) fills one record per question again and again, so that this is what it
+    trains on.
+    """
+    copies: Counter[str] = Counter()
+    last: dict[str, dict[str, Any]] = {}
+    for pair in pairs:
+        copies[pair["question_id"]] += pair["copies"]
+        last[pair["question_id"]] = pair
+    return [pair | {"copies": copies[question]} for question, pair in last.items()]
 
 
 def train_dpo(job: Job, pairs: Sequence[dict[str, Any]], counts: Counts) -> None:
@@ -100,6 +115,8 @@ def train_dpo(job: Job, pairs: Sequence[dict[str, Any]], counts: Counts) -> None
     spec: Dpo = job.spec
     if not pairs:
         raise StepladderError("there is no pair to train on; look at metrics.json of the pairs nodes")
+    distinct = sorted(last_pairs(pairs) if spec.last_pair_per_question else pairs, key=lambda pair: pair["pair_id"])
+    pairs = [pair for pair in distinct for _ in range(pair["copies"])]
     sequences = [sides(pair) for pair in pairs]
     lengths = [max(len(chosen.ids), len(rejected.ids)) for chosen, rejected in sequences]
     batches = plan_batches(lengths, spec.optimisation, job.derive_seed("batches"))
@@ -115,7 +132,7 @@ def train_dpo(job: Job, pairs: Sequence[dict[str, Any]], counts: Counts) -> None
             [pairs[i][side] for i in chosen for side in ("chosen_logprob", "rejected_logprob")], device=device
         )
         sums = logprobs.sum(1)
-        if spec.loss == "ipo":
+        if spec.loss == "ipo" and spec.ipo_logprobs == "mean":
             tokens = mask.sum(1)
             sums, reference = sums / tokens, reference / tokens
         policy, reference = sums.view(-1, 2), reference.view(-1, 2)
@@ -141,5 +158,5 @@ def train_dpo(job: Job, pairs: Sequence[dict[str, Any]], counts: Counts) -> None
     )
     save_policy(job, trainer)
     tokens = tokens_in(batches, [len(chosen.ids) + len(rejected.ids) for chosen, rejected in sequences])
-    trained = {"steps": len(batches), "pairs": len(pairs), "trained_tokens": tokens}
+    trained = {"steps": len(batches), "pairs": len(pairs), "distinct_pairs": len(distinct), "trained_tokens": tokens}
     trainer.finish(job, trained | trainer.history[-1], counts)

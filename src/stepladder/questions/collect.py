@@ -5,7 +5,19 @@ from pathlib import Path
 from typing import Any
 
 from stepladder.errors import StepladderError
-from stepladder.questions import awpnli, gsm8k, gsm_plus, math500, newsnli, qqa, redditnli, rte_quant, stresstest
+from stepladder.questions import (
+    awpnli,
+    gsm8k,
+    gsm_plus,
+    logiqa2,
+    math500,
+    newsnli,
+    qqa,
+    reclor,
+    redditnli,
+    rte_quant,
+    stresstest,
+)
 from stepladder.questions.identity import question_id
 from stepladder.questions.loading import Loaded
 from stepladder.questions.overlap import overlap, split_questions
@@ -17,10 +29,14 @@ from stepladder.study.canonical import derive_seed
 from stepladder.study.specs.questions import Questions
 
 DATASETS = {
-    module.NAME: module for module in (awpnli, newsnli, redditnli, rte_quant, stresstest, qqa, gsm8k, gsm_plus, math500)
+    module.NAME: module
+    for module in (awpnli, newsnli, redditnli, rte_quant, stresstest, qqa, gsm8k, gsm_plus, math500, logiqa2, reclor)
 } | {sums.NAME: sums}
 
 Splits = dict[str, list[Question]]
+
+# Of splits as they are published; questions out of a set's domain never fall into any other.
+HELD_BACK = ("dev", "test", "ood")
 
 
 def collect(spec: Questions, data_dir: Path, cache: Path) -> tuple[list[dict[str, Any]], dict[str, Any], Counts]:
@@ -81,12 +97,16 @@ def _published(
     about = {"files": {source.path.name: source.sha256 for source in loaded.sources}}
     questions = loaded.questions
     held_back: Splits = {}
-    test = loaded.published_split.get("test", [])
-    if test and "test" in spec.splits:
-        # A published test split stays the test split; the spec's other splits share the rest.
-        held_back["test"] = _first(questions, test, spec, "test", counts, dataset)
-        official = set(test)
-        questions = [question for position, question in enumerate(questions) if position not in official]
+    official: set[int] = set()
+    for split, positions in loaded.published_split.items():
+        # A published split of that name stays as it is; the spec's other splits share the rest.
+        if split in HELD_BACK and positions and split in spec.splits:
+            held_back[split] = _first(questions, positions, spec, split, counts, dataset)
+            official.update(positions)
+        elif split == "ood":
+            counts.drop(f"{dataset}: out of domain", len(positions))
+            official.update(positions)
+    questions = [question for position, question in enumerate(questions) if position not in official]
     if spec.limit is not None and len(questions) > spec.limit:
         by_hash = sorted(questions, key=lambda q: derive_seed("limit", spec.seed, question_id(q)))
         counts.drop(f"{dataset}: over the limit", len(questions) - spec.limit)

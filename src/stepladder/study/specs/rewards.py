@@ -2,10 +2,11 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from stepladder.study.fields import (
     Accumulation,
+    LabelsNode,
     NonNegativeFloat,
     PolicyNode,
     PositiveFloat,
@@ -49,11 +50,45 @@ class Rewards(Spec):
 class Pairs(Spec):
     """Preference pairs and their reference log-probs."""
 
-    kind: Literal["outcome", "process", "random"] = Field(
-        description="outcome: right over wrong; process: higher over lower reward at equal outcomes; random: a control"
+    kind: Literal["outcome", "process", "step", "random"] = Field(
+        description="outcome: right over wrong; process: higher over lower reward at equal outcomes; step: higher over "
+        "lower step score after a shared prefix; random: a control"
     )
     rewards: RewardsNode
     reference: PolicyNode
-    margin: NonNegativeFloat = Field(0.0, description="least gap of rewards in a process pair")
+    margin: NonNegativeFloat = Field(
+        0.0, description="least gap of rewards in a process pair, of scores in a step pair"
+    )
     among: Literal["correct", "any"] = Field("correct", description="process pairs among right answers only, or any")
+    by: Literal["gap", "threshold", "rejection"] = Field(
+        "gap",
+        description="process pairs: any two that are far enough apart; or, of these, one above the threshold over one "
+        "that is not; or one that rejection sampling by reward accepts over one that it refuses",
+    )
+    threshold: float | None = Field(None, description="by: threshold, of rewards")
+    temperature: PositiveFloat = Field(
+        0.1, description="by: rejection; accepts with exp((reward - the highest) / this)"
+    )
+    best: PositiveInt | None = Field(
+        None, description="choose among so many right answers of highest reward; none: any"
+    )
+    hardest: PositiveInt | None = Field(
+        None, description="outcome pairs: reject so many wrong answers of highest reward; none: any"
+    )
+    length_ratio: PositiveFloat | None = Field(
+        None, ge=1, description="most that the longer side's tokens may be of the shorter one's; none: any"
+    )
+    leave_out: LabelsNode | None = Field(
+        None, description="no pairs from questions that these labels are of, such as those the PRM was trained on"
+    )
     per_question: PositiveInt = 2
+    copies: PositiveInt = Field(1, description="how often a pair counts in an epoch")
+
+    @field_validator("threshold")
+    @classmethod
+    def _threshold_goes_with_its_rule(cls, value: float | None, info: ValidationInfo) -> float | None:
+        if (info.data.get("by") == "threshold") != (value is not None):
+            raise ValueError("give it with by: threshold, and with nothing else")
+        return value
+
+    model_config = Spec.model_config | {"validate_default": True}
