@@ -13,7 +13,8 @@ from stepladder.generation.requests import Completion
 from stepladder.policies import state_values, values
 from stepladder.policies.credit import step_stops
 from stepladder.policies.episodes import Sampler
-from stepladder.policies.state_values import Rollout, describe, estimate, states_by_question, value_states
+from stepladder.policies.state_values import describe, states_by_question, value_states
+from stepladder.policies.values import Rollout, estimate
 from stepladder.reasoning.states import state_key
 from stepladder.reasoning.tokens import encode_answer
 from stepladder.study.specs.credit import Rollouts

@@ -54,13 +54,21 @@ def measure(
     fitting = validation_part(questions, validation)
     groups = groups_of(source for each in seeds for source in each.source.tolist())
     by_seed = [_measures(each, questions, fitting, groups, margin, draws) for each in seeds]
-    chosen = np.random.default_rng((draws.seed, 1)).multinomial(
-        len(seeds), np.full(len(seeds), 1 / len(seeds)), size=draws.resamples
-    )
+    return over_seeds(by_seed, draws)
+
+
+def over_seeds(by_seed: Sequence[dict[str, np.ndarray]], draws: Bootstrap) -> dict[str, Measured]:
+    """Every measure's mean over seeds, with the seeds drawn anew in each resample.
+
+    Args:
+        by_seed: (1 + resamples,) values of every measure: of all questions once, then of each resample.
+    """
+    seeds = len(by_seed)
+    chosen = np.random.default_rng((draws.seed, 1)).multinomial(seeds, np.full(seeds, 1 / seeds), size=draws.resamples)
     found = {}
     for name in by_seed[0]:
         values = np.array([each[name] for each in by_seed])
-        resampled = np.where(chosen.T > 0, chosen.T * values[:, 1:], 0).sum(0) / len(seeds)
+        resampled = np.where(chosen.T > 0, chosen.T * values[:, 1:], 0).sum(0) / seeds
         found[name] = Measured(float(values[:, 0].mean()), resampled)
     return found
 
@@ -84,7 +92,7 @@ def _measures(
         *_bins(steps, questions),
         *(_by_question(each, steps.question, questions) for member in members for each in (flags * member).T),
     ]
-    counts, gaps, errors = np.split(_sums(np.stack(columns, axis=1), draws).T, [6, 6 + BINS])
+    counts, gaps, errors = np.split(sums(np.stack(columns, axis=1), draws).T, [6, 6 + BINS])
     above, rights, below, wrongs, in_order, all_pairs = counts
     return {
         "step_auc": _auc(steps, np.ones(len(right), dtype=bool), questions, draws),
@@ -108,7 +116,12 @@ def _by_question(values: np.ndarray, owner: np.ndarray, questions: Sequence[str]
     return np.bincount(owner, weights=values, minlength=len(questions))
 
 
-def _sums(columns: np.ndarray, draws: Bootstrap) -> np.ndarray:
+def sums(columns: np.ndarray, draws: Bootstrap) -> np.ndarray:
+    """(1 + resamples, columns): sums over all questions once, then over those of each resample.
+
+    Args:
+        columns: (questions, columns).
+    """
     return np.concatenate([columns.sum(0, keepdims=True), resampled_sums(columns, draws.resamples, draws.seed)])
 
 

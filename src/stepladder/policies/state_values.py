@@ -10,11 +10,11 @@ from torch import nn
 
 from stepladder.generation.chunks import shard
 from stepladder.generation.requests import Completion, Request, Sampling
-from stepladder.policies import values
 from stepladder.policies.actor_critic import frozen_logprobs
 from stepladder.policies.adaptive import next_round, posterior_deviation
 from stepladder.policies.credit import step_stops
 from stepladder.policies.episodes import Episode, Sampler
+from stepladder.policies.values import Rollout, estimate
 from stepladder.questions.collect import question_of
 from stepladder.questions.judging import are_right
 from stepladder.reasoning.tokens import decode
@@ -25,25 +25,6 @@ from stepladder.training.sequences import TokenSequence
 from stepladder.training.trainer import Trainer
 
 Value = TypeVar("Value")
-
-
-@dataclass(frozen=True)
-class Rollout:
-    """One rollout of a state: what it earned, and what the estimators ask of it.
-
-    Attributes:
-        reward: 1 for a right answer, else 0.
-        text: the whole answer, what the state had said already included.
-        length: its own tokens.
-        logprob: of its own tokens together, at temperature 1; 0 where it was not asked for.
-        sampler_logprob: the same at the temperature of sampling.
-    """
-
-    reward: float
-    text: str
-    length: int
-    logprob: float = 0.0
-    sampler_logprob: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -146,29 +127,6 @@ def _count(rollouts: Sequence[Rollout]) -> tuple[int, int]:
 
 def _joined(shares: Sequence[Mapping[str, Value]]) -> dict[str, Value]:
     return {key: value for share in shares for key, value in share.items()}
-
-
-def estimate(rollouts: Sequence[Rollout], credit: Rollouts, prior: float) -> float:
-    """The value of a state.
-
-    Args:
-        prior: mean value of the states of its question, which ``shrinkage`` leans to.
-    """
-    rewards = [rollout.reward for rollout in rollouts]
-    logprobs, lengths = [rollout.logprob for rollout in rollouts], [rollout.length for rollout in rollouts]
-    match credit.estimator:
-        case "mean":
-            return values.mean(rewards)
-        case "shrinkage":
-            return values.shrinkage(rewards, prior, credit.prior_strength)
-        case "probability_weighted":
-            return values.probability_weighted(rewards, logprobs, lengths, credit.alpha, credit.divisor)
-        case "sequence_probability":
-            return values.probability_weighted(rewards, logprobs, lengths, alpha=0.0, divisor=1.0)
-        case "importance_weighted":
-            return values.importance_weighted(rewards, logprobs, [rollout.sampler_logprob for rollout in rollouts])
-        case "similarity":
-            return values.similarity(rewards, [rollout.text for rollout in rollouts])
 
 
 def _request(sampler: Sampler, state: State, more: int, sofar: int, iteration: int) -> Request:

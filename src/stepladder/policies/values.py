@@ -1,23 +1,67 @@
 """Value of a state from its rollouts: estimators of the chance that the policy ends in a right answer.
 
-All take the rewards of the K rollouts of one state, a 1-D sequence, with whatever else belongs to each
-rollout in the same order, and give a float. Log-probabilities are summed over the rollout's own tokens, in
-nats. Apart from ``shrinkage`` and ``similarity`` a value lies between the least and the greatest reward, and
-is that reward if all are equal. Order never matters. Errors: ``StepladderError`` for no rollouts, for lengths
-that differ and for numbers that are not finite.
+``estimate`` takes the one that a study names. The others take the rewards of the K rollouts of one state, a 1-D
+sequence, with whatever else belongs to each rollout in the same order, and give a float. Log-probabilities are
+summed over the rollout's own tokens, in nats. Apart from ``shrinkage`` and ``similarity`` a value lies between the
+least and the greatest reward, and is that reward if all are equal. Order never matters. Errors: ``StepladderError``
+for no rollouts, for lengths that differ and for numbers that are not finite.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from stepladder.errors import StepladderError
+from stepladder.study.specs.credit import Estimation
 
 # Constants of the similarity value in the ProbPPO repository.
 AGREEMENT_BONUS = 0.2
 STRANGENESS_PENALTY = 0.1
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """One rollout of a state: what it earned, and what the estimators ask of it.
+
+    Attributes:
+        reward: 1 for a right answer, else 0.
+        text: the whole answer, what the state had said already included.
+        length: its own tokens.
+        logprob: of its own tokens together, at temperature 1; 0 where it was not asked for.
+        sampler_logprob: the same at the temperature of sampling.
+    """
+
+    reward: float
+    text: str
+    length: int
+    logprob: float = 0.0
+    sampler_logprob: float = 0.0
+
+
+def estimate(rollouts: Sequence[Rollout], how: Estimation, prior: float) -> float:
+    """The value of a state.
+
+    Args:
+        prior: mean value of the states of its question, which ``shrinkage`` leans to.
+    """
+    rewards = [rollout.reward for rollout in rollouts]
+    logprobs, lengths = [rollout.logprob for rollout in rollouts], [rollout.length for rollout in rollouts]
+    match how.estimator:
+        case "mean":
+            return mean(rewards)
+        case "shrinkage":
+            return shrinkage(rewards, prior, how.prior_strength)
+        case "probability_weighted":
+            return probability_weighted(rewards, logprobs, lengths, how.alpha, how.divisor)
+        case "sequence_probability":
+            return probability_weighted(rewards, logprobs, lengths, alpha=0.0, divisor=1.0)
+        case "importance_weighted":
+            return importance_weighted(rewards, logprobs, [rollout.sampler_logprob for rollout in rollouts])
+        case "similarity":
+            return similarity(rewards, [rollout.text for rollout in rollouts])
 
 
 def mean(rewards: ArrayLike) -> float:

@@ -27,18 +27,23 @@ class Adaptive(Spec):
     enough: PositiveFloat = Field(0.12, description="a state has enough when its value's deviation is no larger")
 
 
-class Rollouts(Spec):
-    """Gains in value from step to step, each value from rollouts of its state (VinePPO, ProbPPO); no critic."""
+class Estimation(Spec):
+    """How rollouts of a state become its value."""
 
-    kind: Literal["rollouts"]
-    rollouts: PositiveInt = Field(9, description="K, of each distinct unfinished state of an iteration's episodes")
-    adaptive: Adaptive | None = Field(None, description="K is then the mean that states may have; none: each has K")
     estimator: Literal[
         "mean", "shrinkage", "probability_weighted", "sequence_probability", "importance_weighted", "similarity"
     ] = Field("mean", description="from rollouts to a value; similarity leaves the rewards' range: for comparison only")
     prior_strength: PositiveFloat = Field(2.0, description="shrinkage: the question's mean counts as so many rollouts")
     alpha: NonNegativeFloat = Field(0.7, description="probability_weighted: power of the length")
     divisor: PositiveFloat = Field(2.0, description="probability_weighted: divides the log-prob")
+
+
+class Rollouts(Estimation):
+    """Gains in value from step to step, each value from rollouts of its state (VinePPO, ProbPPO); no critic."""
+
+    kind: Literal["rollouts"]
+    rollouts: PositiveInt = Field(9, description="K, of each distinct unfinished state of an iteration's episodes")
+    adaptive: Adaptive | None = Field(None, description="K is then the mean that states may have; none: each has K")
     first_value: Literal["rollouts", "episodes"] = Field(
         "rollouts", description="of the bare question: from rollouts of its own, or from its other episodes' rewards"
     )
