@@ -201,3 +201,17 @@ def test_spans_are_values():
 def test_an_unknown_style_is_refused():
     with pytest.raises(StepladderError, match=r"unknown step style 'lines'.*numbered_as_published"):
         split_steps("a", "lines")
+
+
+def test_react_lines_are_steps_and_other_lines_belong_to_the_step_before():
+    steps = ["Thought 1: cats sleep.\nSo Tom does.\n\n", "Action 1: look at B\n", "Observation 1: it fits\n"]
+    steps += ["Action 2: Finish[The answer is B.]\n"]
+    assert texts("".join(steps), "react") == steps
+    assert texts("Well.\nThought 1: a\nAction 2: b", "react") == ["Well.\nThought 1: a\n", "Action 2: b"]
+    assert texts("no marker\nThoughts 1: none", "react") == []
+
+
+@given(st.text(alphabet="Thought Action1:\n", max_size=80))
+def test_react_steps_cover_any_text_that_has_one(text):
+    steps = texts(text, "react")
+    assert not steps or "".join(steps) == text

@@ -22,6 +22,7 @@ _MARKER = re.compile(
     r"|(?i:step)[ \t]+(?P<word>\d{1,4}):)",
     re.MULTILINE,
 )
+_REACT_MARKER = re.compile(r"^(?:Thought|Action|Observation) \d{1,4}:", re.MULTILINE)
 _ANSWER_MARK = "####"
 _MARKER_AS_PUBLISHED = re.compile(r"\.\s+\d+\.\s|\?\s+\d+\.\s|\n*1+\.\s+|\\n\s*\d+\.|\[\d\]")
 
@@ -47,6 +48,10 @@ def split_steps(text: str, style: StepStyle) -> list[Span]:
     ``math``: sentences, lines of formulas, and parts of long ones, as ``math_steps.step_starts`` cuts them; the spans
     cover the text. Source: methods of VinePPO, for MATH.
 
+    ``react``: one step a line that begins with ``Thought k:``, ``Action k:`` or ``Observation k:``; other lines belong
+    to the step before, text at the very start to the first one, so the spans cover the text. Without such a line there
+    is no step. Source: methods of LPR.
+
     ``numbered``: one step a numbered marker: ``N.``, ``N)``, ``[N]``, ``[N].`` or ``Step N:`` at the start of
     a line, after optional blanks. The first marker decides the form of all (a list inside a step makes no
     steps), and the numbers must rise, each by at most ``LARGEST_JUMP``. A step runs from the start of its
@@ -66,6 +71,9 @@ def split_steps(text: str, style: StepStyle) -> list[Span]:
             return _gsm8k(text)
         case "math":
             return _between([*step_starts(text), len(text)])
+        case "react":
+            starts = [marker.start() for marker in _REACT_MARKER.finditer(text)]
+            return _between([0, *starts[1:], len(text)]) if starts else []
         case "numbered":
             return _numbered(text)
         case "numbered_as_published":
