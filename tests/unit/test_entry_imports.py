@@ -38,6 +38,7 @@ NAMED = {
     "pretrain": TRAINER,
     "sft": TRAINER,
     "restem": TRAINER,
+    "select": MODEL,
     "dpo": TRAINER,
     "prm": TRAINER,
     "sample": MODEL | {"vllm"},

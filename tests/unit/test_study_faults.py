@@ -76,7 +76,7 @@ BROKEN_NAMES = [
         "missing method",
         drop("policies.dpo.method"),
         "policies.dpo.method",
-        ["missing", "pretrain, sft, dpo, restem, ppo"],
+        ["missing", "pretrain, sft, dpo, restem, select, ppo"],
     ),
     ("number as method", put("policies.dpo.method", 3), "policies.dpo.method", ["3 is not allowed", "dpo"]),
     ("list as method", put("policies.dpo.method", ["dpo"]), "policies.dpo.method", ["['dpo'] is not allowed"]),

@@ -90,3 +90,30 @@ rule policies_restem:
         " --input start {input.start:q} --input trajectories {input.trajectories:q}"
         " --output {params.folder:q} --checkpoint {params.checkpoint:q} --max-seconds {params.seconds}"
         " 2>&1 | tee {log:q}"
+
+
+# One of several rounds, by its accuracy on questions that no result is reported on.
+rule policies_select:
+    input:
+        unpack(inputs_of("policies")),
+    output:
+        policy=directory(output_of("policies", "checkpoint")),
+        metrics=output_of("policies", "metrics.json"),
+        history=output_of("policies", "history.jsonl"),
+    log:
+        log_of("policies"),
+    wildcard_constraints:
+        name=one_of(study.names("policies", "select")),
+    conda:
+        "../envs/stepladder.yaml"
+    threads: threads_for("light", "policies", "select")
+    resources:
+        **resources_for("light", "policies", "select"),
+    params:
+        job=job_of("policies"),
+        folder=subpath(output.metrics, parent=True),
+    shell:
+        "python workflow/scripts/select.py --job {params.job:q} --seed {wildcards.seed}"
+        " --input policies {input.policies:q} --input answers {input.answers:q}"
+        " --output {params.folder:q}"
+        " 2>&1 | tee {log:q}"

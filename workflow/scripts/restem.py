@@ -10,7 +10,8 @@ def main(job: Job) -> None:
     longest = load_config(job.path("start")).max_position_embeddings
     trajectories = read_records(job.path("trajectories"), TRAJECTORIES)
     counts = Counts(len(trajectories))
-    train_language(job, right_answer_sequences(trajectories, job.spec.per_question, longest, counts), counts)
+    rows = right_answer_sequences(trajectories, job.spec.per_question, longest, counts)
+    train_language(job, rows, counts, job.spec.mean_over)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import random
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -116,8 +116,13 @@ def right_answer_sequences(
     return rows
 
 
-def train_language(job: Job, rows: Sequence[TokenSequence], counts: Counts) -> None:
-    """Trains the start checkpoint on the rows and writes the policy: loss is the mean over target tokens.
+def train_language(
+    job: Job, rows: Sequence[TokenSequence], counts: Counts, mean_over: Literal["tokens", "answers"] = "tokens"
+) -> None:
+    """Trains the start checkpoint on the rows and writes the policy.
+
+    Args:
+        mean_over: the loss is the mean over all target tokens of a batch, or over its rows of the mean of each one's.
 
     Raises:
         StepladderError: without rows, or when the time budget is spent.
@@ -136,12 +141,17 @@ def train_language(job: Job, rows: Sequence[TokenSequence], counts: Counts) -> N
     device = trainer.accelerator.device
 
     def loss(module: nn.Module, chosen: Sequence[int]) -> tuple[Tensor, dict[str, Tensor]]:
-        logprobs, _ = answer_logprobs(module, [rows[i] for i in chosen], device)
+        logprobs, targets = answer_logprobs(module, [rows[i] for i in chosen], device)
+        if mean_over == "answers":
+            logprobs = logprobs.sum(1) / targets.sum(1)
         return -logprobs.sum(), {}
+
+    def weight(batch: Sequence[int]) -> int:
+        return len(batch) if mean_over == "answers" else sum(rows[i].targets for i in batch)
 
     trainer.fit(
         batches,
-        lambda batch: sum(rows[i].targets for i in batch),
+        weight,
         loss,
         checkpoint=job.checkpoint,
         budget=job.budget(),

@@ -6,34 +6,18 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
+from stepladder.study.choice_checks import faults_of_choice
 from stepladder.study.faults import Fault, did_you_mean, short
-from stepladder.study.fields import WORLD_SETS
 from stepladder.study.nodes import DIVIDED, Key, Nodes
+from stepladder.study.question_checks import LOCAL_FILES, faults_of_questions
 from stepladder.study.resources import faults_of_resources
 from stepladder.study.settings import Settings
 from stepladder.study.specs import STAGES
 from stepladder.study.specs.policies import Dpo, RestEm
 from stepladder.study.specs.prms import Prm
-from stepladder.study.specs.questions import Questions
 from stepladder.study.specs.trajectories import Candidates, Solutions
 from stepladder.study.table_checks import faults_of_table
 from stepladder.study.validation import members
-
-# Where a data set's local files lie inside data_dir; a set without any is generated only.
-LOCAL_FILES = {
-    "awpnli": ("equate/AWPNLI.csv",),
-    "newsnli": ("equate/NewsNLI.csv",),
-    "redditnli": ("equate/RedditNLI.csv",),
-    "rte_quant": ("equate/RTE_Quant.csv",),
-    "stresstest": ("equate/StressTest.csv",),
-    "qqa": ("qqa/QQA_train.json", "qqa/QQA_test.json"),
-    "sums": (),
-    "gsm8k": ("gsm8k/train.jsonl", "gsm8k/test.jsonl"),
-    "gsm_plus": ("gsm_plus/testmini.jsonl",),
-    "math500": ("math500/test.jsonl",),
-    "logiqa2": ("logiqa2/dev.txt", "logiqa2/test.txt", "logiqa2/ood_test.jsonl"),
-    "reclor": ("reclor/val.jsonl",),
-}
 
 
 def reported_file(name: str) -> str:
@@ -107,12 +91,13 @@ def faults_across_nodes(nodes: Nodes) -> list[Fault]:
         faults += _split(stage, name, node.spec, nodes)
         match stage:
             case "questions":
-                faults += _not_of_this_source(name, node.spec)
-                faults += _sizes(name, node.spec) + _allowed_overlaps(name, node.spec)
+                faults += faults_of_questions(name, node.spec)
             case "policies" if node.spec.method == "dpo":
                 faults += _references(name, node.spec, nodes)
             case "policies" if node.spec.method == "restem":
                 faults += _own_answers(name, node.spec, nodes)
+            case "policies" if node.spec.method == "select":
+                faults += faults_of_choice(name, node.spec, nodes)
             case "labels" | "evaluations" if node.spec.method != "sampled":
                 faults += _trajectories_of(stage, name, node.spec, nodes, node.spec.method == "published")
             case "rollouts":
@@ -187,18 +172,6 @@ def _references(name: str, spec: Dpo, nodes: Nodes) -> list[Fault]:
     return faults
 
 
-def _not_of_this_source(name: str, spec: Questions) -> list[Fault]:
-    if spec.source != "generated":
-        made = [dataset for dataset in spec.sets if not LOCAL_FILES[dataset]]
-        said = f"nobody has published {', '.join(made)}: take source: generated"
-        return [Fault(("questions", name, "sets"), said)] if made else []
-    missing = [dataset for dataset in spec.sets if dataset not in WORLD_SETS]
-    if not missing:
-        return []
-    said = f"the generated world has no {', no '.join(missing)}; it has {', '.join(WORLD_SETS)}; or take source: local"
-    return [Fault(("questions", name, "sets"), said)]
-
-
 def _trajectories_of(stage: str, name: str, spec: Any, nodes: Nodes, published: bool) -> list[Fault]:
     """Published solutions have labels and no questions; all other trajectories have questions and no labels."""
     if ("trajectories", spec.trajectories) not in nodes:
@@ -230,28 +203,3 @@ def _own_answers(name: str, spec: RestEm, nodes: Nodes) -> list[Fault]:
         return []
     said = f"trajectories.{spec.trajectories} are published ones; restem learns a policy's own: take a sampled node"
     return [Fault(("policies", name, "trajectories"), said)]
-
-
-def _sizes(name: str, spec: Questions) -> list[Fault]:
-    sizes = spec.splits.values()
-    if all(size >= 1 and size.is_integer() for size in sizes):
-        return []
-    if spec.source == "generated":
-        said = "a generated set has no end: give every split a whole number of questions"
-    elif any(size >= 1 for size in sizes):
-        said = "give every split a whole number of questions, or every split a share below 1"
-    elif sum(sizes) > 1 + 1e-9:
-        said = f"the shares of the splits add up to {sum(sizes):g}, more than the whole set"
-    else:
-        return []
-    return [Fault(("questions", name, "splits"), said)]
-
-
-def _allowed_overlaps(name: str, spec: Questions) -> list[Fault]:
-    faults = []
-    for pair in spec.allow_overlap:
-        parts = pair.split("/")
-        if len(parts) != 2 or any(part not in spec.splits for part in parts):
-            said = f"{pair!r} is not two splits of this node as 'a/b'; its splits: {', '.join(spec.splits)}"
-            faults.append(Fault(("questions", name, "allow_overlap"), said))
-    return faults

@@ -4,8 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from stepladder.study.checks import LOCAL_FILES, published_files, reported_file
+from stepladder.study.checks import published_files, reported_file
 from stepladder.study.nodes import Node, Nodes
+from stepladder.study.question_checks import LOCAL_FILES
 from stepladder.study.settings import Settings
 from stepladder.study.specs.questions import Questions
 
@@ -133,6 +134,12 @@ def _checkpoint_files(spec: Any, settings: Settings) -> list[str]:
 def _policy_inputs(spec: Any, nodes: Nodes, at: Callable[[str, str], str]) -> dict[str, str | list[str]]:
     if spec.method == "pretrain":
         return {"start": at("models", spec.model)}
+    if spec.method == "select":
+        rounds = [nodes["evaluations", name].spec for name in spec.among]
+        return {
+            "policies": [at("policies", each.policy) for each in rounds],
+            "answers": [at("evaluations", name) for name in spec.among],
+        }
     start = {"start": at("policies", spec.start)}
     if spec.method == "dpo":
         pairs = [at("pairs", name) for name in spec.pairs]

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from stepladder.study.faults import Fault
 from stepladder.study.nodes import Node, Nodes
 from stepladder.study.settings import Resources, Scale, Work
-from stepladder.study.specs.policies import Pretrain, Sft
+from stepladder.study.specs.policies import Pretrain, Select, Sft
 
 # What a rule may ask for; a job leaves out what it has no use for.
 REQUESTED = ("threads", "mem_mb", "runtime", "gpu", "gpu_model", "tasks_per_gpu", "nodes", "tasks", "mpi", "gres")
@@ -15,6 +15,8 @@ _LEAST_MARGIN, _MOST_MARGIN, _MARGIN = 30, 900, 0.1
 
 def training_work(node: Node) -> Work:
     """The kind of work of a policy's or a PRM's own job; a training of no steps only hands its start on."""
+    if isinstance(node.spec, Select):
+        return "light"
     if isinstance(node.spec, Pretrain | Sft) and node.spec.optimisation.steps == 0:
         return "light"
     return "reinforce" if node.stage == "policies" and node.spec.method == "ppo" else "train"

@@ -6,7 +6,13 @@ from stepladder.study.nodes import Key, Node, Nodes
 from stepladder.study.specs.models import Model, NewModel
 
 # The keys that a node's own weights come from; scores and rewards stand for the PRM behind them.
-_MADE_FROM = {"policies": ("model", "from"), "prms": ("backbone",), "scores": ("prm",), "rewards": ("scores",)}
+_MADE_FROM = {
+    "policies": ("model", "from", "among"),
+    "evaluations": ("policy",),
+    "prms": ("backbone",),
+    "scores": ("prm",),
+    "rewards": ("scores",),
+}
 # The keys of what its jobs load; all others name tables of rows.
 _LOADED = {
     "policies": ("model", "from", "rewards"),

@@ -8,6 +8,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from stepladder.study.fields import (
     Count,
     EachOnce,
+    EvaluationNode,
     Fraction,
     ModelNode,
     NonNegativeFloat,
@@ -75,7 +76,24 @@ class RestEm(Spec):
     start: PolicyNode = Field(alias="from")
     trajectories: TrajectoriesNode
     per_question: PositiveInt = Field(8, description="most different right answers of one question")
+    mean_over: Literal["tokens", "answers"] = Field(
+        "tokens",
+        description="what the loss is a mean over; answers: of the mean of each one's tokens, as VinePPO's code",
+    )
     optimisation: Optimisation = Optimisation()
+
+
+class Select(Spec):
+    """One of several policies, by their accuracy on questions that no result is reported on; nothing is trained."""
+
+    method: Literal["select"]
+    among: Annotated[tuple[EvaluationNode, ...], EachOnce] = Field(
+        min_length=2, description="evaluations, one of each policy, all of one split, in the order of rounds"
+    )
+    by: Literal["greedy", "mean_sample"] = "mean_sample"
+    rule: Literal["best", "first_fall"] = Field(
+        "best", description="the most accurate one, the earliest of equals; or the last one before accuracy first falls"
+    )
 
 
 class Ppo(Spec):
@@ -137,4 +155,4 @@ class Ppo(Spec):
         return value
 
 
-Policy = Annotated[Pretrain | Sft | Dpo | RestEm | Ppo, Field(discriminator="method")]
+Policy = Annotated[Pretrain | Sft | Dpo | RestEm | Select | Ppo, Field(discriminator="method")]
