@@ -113,7 +113,7 @@ rule policies_select:
         job=job_of("policies"),
         folder=subpath(output.metrics, parent=True),
     shell:
-        "python workflow/scripts/select.py --job {params.job:q} --seed {wildcards.seed}"
+        "python workflow/scripts/choose.py --job {params.job:q} --seed {wildcards.seed}"
         " --input policies {input.policies:q} --input answers {input.answers:q}"
         " --output {params.folder:q}"
         " 2>&1 | tee {log:q}"
