@@ -27,6 +27,7 @@ include: "workflow/rules/rewards.smk"
 include: "workflow/rules/pairs.smk"
 include: "workflow/rules/evaluations.smk"
 include: "workflow/rules/tables.smk"
+include: "workflow/rules/tables_values.smk"
 include: "workflow/rules/study.smk"
 
 

@@ -23,6 +23,8 @@ LIGHT = {
     "costs": set(),
     "table": {"matplotlib"},
     "step_table": {"matplotlib"},
+    "value_table": {"matplotlib"},
+    "ranking_table": set(),
     "published_labels": set(),
 }
 # The heavy libraries that modules of ours may name at their top, where an entry point loads a model or a database.
@@ -38,7 +40,7 @@ NAMED = {
     "pretrain": TRAINER,
     "sft": TRAINER,
     "restem": TRAINER,
-    "select": MODEL,
+    "choose": MODEL,
     "dpo": TRAINER,
     "prm": TRAINER,
     "sample": MODEL | {"vllm"},
@@ -118,3 +120,9 @@ def test_what_snakemake_loads_for_every_job_is_light():
     loaded = _loaded("\n".join(imports) + STUDY)
     assert "pydantic" in loaded
     assert not loaded & (HEAVY | {"pyarrow", "numpy"})
+
+
+def test_no_entry_point_stands_in_for_a_module_of_the_library():
+    """Python looks for modules beside the script first: a select.py there breaks every socket."""
+    scripts = {path.stem for path in (ROOT / "workflow" / "scripts").glob("*.py")}
+    assert not scripts & set(sys.stdlib_module_names)

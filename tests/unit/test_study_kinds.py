@@ -17,6 +17,17 @@ STEPS = {
     "baseline": "a",
     "rows": [{"label": "a", "scores": "samples", "labels": "rollouts"}],
 }
+VALUES = {
+    "kind": "values",
+    "title": "Values",
+    "baseline": "mean",
+    "rows": [
+        {"label": "mean", "rollouts": "many", "k": 6},
+        {"label": "prm", "rollouts": "many", "scores": "samples"},
+        {"label": "more", "rollouts": "cool"},
+    ],
+}
+RANKING = VALUES | {"kind": "ranking", "rows": [{"label": "mean", "rollouts": "cool"}]}
 PAIR = {"head": "pair", "labels": "rollouts", "backbone": "tiny"}
 
 
@@ -31,6 +42,9 @@ def with_all(*edits):
         put("prms.last_token", {"head": "last_token", "labels": "rollouts", "backbone": "sft"}),
         put("evaluations.pool", dict(GIVEN)),
         put("tables.steps", STEPS | {"rows": [dict(row) for row in STEPS["rows"]]}),
+        put("rollouts.cool", {"trajectories": "pool", "policy": "dpo", "temperature": 0.6, "alternatives": 5}),
+        put("tables.values", VALUES | {"rows": [dict(row) for row in VALUES["rows"]]}),
+        put("tables.ranking", RANKING | {"rows": [dict(row) for row in RANKING["rows"]]}),
         *edits,
     )
 
@@ -61,6 +75,19 @@ def test_every_kind_has_its_inputs():
         f"results/small/labels/rollouts/seed{seed}/labels.parquet" for seed in (0, 1)
     ]
     assert "results/small/tables/steps/reliability.png" in study.table_files()
+    assert study.inputs("rollouts", "cool", 1) == {
+        "policy": "results/small/policies/dpo/seed1/checkpoint",
+        "trajectories": "results/small/trajectories/pool/seed1/trajectories.parquet",
+        "questions": "results/small/questions/six/questions.parquet",
+    }
+    assert study.inputs("tables", "values", 0) == {
+        "rollouts": [f"results/small/rollouts/{name}/seed{seed}/rollouts.parquet" for name in ("many", "cool")
+                     for seed in (0, 1)],
+        "scores": [f"results/small/scores/samples/seed{seed}/scores.parquet" for seed in (0, 1)],
+    }  # fmt: skip
+    assert list(study.inputs("tables", "ranking", 0)) == ["rollouts"]
+    files = [file for file in study.table_files() if "/values/" in file or "/ranking/" in file]
+    assert len(files) == 9 and "results/small/tables/values/by_step.png" in files
 
 
 @pytest.mark.parametrize(
@@ -96,6 +123,22 @@ def test_every_kind_has_its_inputs():
             "policies.own.trajectories",
             "take a sampled node",
         ),
+        (
+            put("rollouts.more", {"trajectories": "others", "policy": "sft"}),
+            "rollouts.more.trajectories",
+            "no questions",
+        ),
+        (put("tables.values.rows.0.k", 7), "tables.values.rows.0.k", "leave 2 to judge by"),
+        (put("tables.values.rows.1.rollouts", "cool"), "tables.values.rows.1.scores", "take those of the same"),
+        (
+            put("tables.values.rows.2.estimator", "importance_weighted"),
+            "tables.values.rows.2.estimator",
+            "at temperature 1 only",
+        ),
+        (put("tables.values.rows.2.k", 0), "tables.values.rows.2.k", "greater than 0"),
+        (put("rollouts.cool.alternatives", 0), "tables.ranking.rows.0.rollouts", "give them alternatives"),
+        (put("tables.ranking.rows.0.scores", "samples"), "tables.ranking.rows.0.scores", "unknown key"),
+        (put("tables.ranking.baseline", "none"), "tables.ranking.baseline", "no row is labelled"),
         (put("prms.pair.backbone", "tiny"), "prms.pair.backbone", "architecture: bert"),
         (put("prms.last_token.good", [2, 4]), "prms.last_token.good", "above the 3 trials"),
         (put("prms.rank.target", "soft"), "prms.rank.target", "threshold or hard"),

@@ -93,7 +93,7 @@ def _line(row: Judged, baseline: Judged) -> Line:
     paired = row is not baseline and row.labels == baseline.labels
     for name, found in row.measures.items():
         if not np.isnan(found.estimate):
-            cells[name] = _cell(found, baseline.measures[name] if paired else None)
+            cells[name] = measured_cell(found, baseline.measures[name] if paired else None)
     return Line(row.label, row.source, False, cells, {name: _questions(row, group_of(name)) for name in cells})
 
 
@@ -101,7 +101,8 @@ def _questions(row: Judged, group: str) -> int:
     return len({question for each in row.steps for question in each.question[in_group(each.source, group)]})
 
 
-def _cell(found: Measured, baseline: Measured | None) -> Cell:
+def measured_cell(found: Measured, baseline: Measured | None) -> Cell:
+    """A measure in per cent, with its interval and its paired difference to the baseline's, where there is one."""
     mean = interval_of(found.estimate, _there(found.resampled))
     values = [mean.estimate, mean.low, mean.high]
     if baseline is not None and not np.isnan(baseline.estimate):

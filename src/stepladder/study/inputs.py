@@ -10,6 +10,9 @@ from stepladder.study.question_checks import LOCAL_FILES
 from stepladder.study.settings import Settings
 from stepladder.study.specs.questions import Questions
 
+# The tables of steps and states are made from what their rows name under these keys, which are the names of stages.
+_JUDGED_BY = {"steps": ("scores", "labels"), "values": ("rollouts", "scores"), "ranking": ("rollouts",)}
+
 
 def inputs(
     node: Node, nodes: Nodes, settings: Settings, artefact: Callable[[str, str, int | str], str], seed: int | str
@@ -96,13 +99,15 @@ def inputs(
                 "questions": at("questions", spec.questions),
                 "prms": [at("prms", prm) for prm in spec.prms],
             }
-        case "tables" if spec.kind == "steps":
+        case "tables" if spec.kind in _JUDGED_BY:
             return {
-                key: [artefact(key, each, seed) for each in dict.fromkeys(names) for seed in settings.seeds]
-                for key, names in {
-                    "scores": [row.scores for row in spec.rows],
-                    "labels": [row.labels for row in spec.rows],
-                }.items()
+                key: [
+                    artefact(key, each, its_seed)
+                    for each in dict.fromkeys(getattr(row, key) for row in spec.rows)
+                    for its_seed in settings.seeds
+                    if each is not None
+                ]
+                for key in _JUDGED_BY[spec.kind]
             }
         case _:
             evaluations = dict.fromkeys(row.evaluation for row in spec.rows)

@@ -3,7 +3,7 @@
 from stepladder.study.faults import Fault, did_you_mean
 from stepladder.study.nodes import Nodes
 from stepladder.study.specs.evaluations import Evaluation
-from stepladder.study.specs.tables import AnswersRow, StepsRow, Table
+from stepladder.study.specs.tables import AnswersRow, RankingRow, StepsRow, Table, ValuesRow
 
 # Published answers to each question, by format.
 CANDIDATES = {"gsm8k": 4, "pqm": 128}
@@ -23,6 +23,8 @@ def faults_of_table(name: str, spec: Table, nodes: Nodes) -> list[Fault]:
         place = (*at, "rows", str(index))
         if isinstance(row, StepsRow):
             faults += _one_set_of_steps(row, place, nodes)
+        elif isinstance(row, RankingRow):
+            faults += _rollouts(row, place, nodes)
         else:
             if row.reported and not spec.reported:
                 said = f"row {row.label!r} names a reported row, and the table no file of reported numbers"
@@ -41,6 +43,32 @@ def _one_set_of_steps(row: StepsRow, place: tuple[str, ...], nodes: Nodes) -> li
         f"labels.{row.labels} of trajectories.{labels.spec.trajectories}; take those of the same"
     )
     return [Fault((*place, "labels"), said)]
+
+
+def _rollouts(row: RankingRow, place: tuple[str, ...], nodes: Nodes) -> list[Fault]:
+    """Values that nothing is left to judge by, that the node's rollouts do not allow, or of other steps."""
+    node = nodes.get(("rollouts", row.rollouts))
+    if node is None:
+        return []
+    there, faults = f"rollouts.{row.rollouts}", []
+    if isinstance(row, ValuesRow) and row.scores is not None:
+        scores = nodes.get(("scores", row.scores))
+        if scores is not None and scores.spec.trajectories != node.spec.trajectories:
+            said = (
+                f"row {row.label!r}: scores.{row.scores} are of trajectories.{scores.spec.trajectories}, {there} of "
+                f"trajectories.{node.spec.trajectories}; take those of the same"
+            )
+            faults.append(Fault((*place, "scores"), said))
+        return faults
+    if row.k + 2 > node.spec.rollouts:
+        said = f"row {row.label!r} reads {row.k} of {node.spec.rollouts} rollouts of {there}; leave 2 to judge by"
+        faults.append(Fault((*place, "k"), said))
+    if row.estimator == "importance_weighted" and node.spec.temperature != 1:
+        said = f"row {row.label!r} needs the sampler's log-probs, which {there} have at temperature 1 only"
+        faults.append(Fault((*place, "estimator"), said))
+    if not isinstance(row, ValuesRow) and not node.spec.alternatives:
+        faults.append(Fault((*place, "rollouts"), f"{there} have no alternative next steps; give them alternatives: 5"))
+    return faults
 
 
 def _samples(row: AnswersRow, place: tuple[str, ...], nodes: Nodes) -> list[Fault]:

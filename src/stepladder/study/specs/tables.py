@@ -13,9 +13,11 @@ from stepladder.study.fields import (
     PositiveFloat,
     PositiveInt,
     PrmNode,
+    RolloutsNode,
     ScoresNode,
     Spec,
 )
+from stepladder.study.specs.credit import Estimation
 
 
 class AnswersRow(Spec):
@@ -80,4 +82,40 @@ class StepsTable(Spec):
     resamples: PositiveInt = Field(1000, description="bootstrap resamples of questions and seeds")
 
 
-Table = Annotated[AnswersTable | StepsTable, Field(discriminator="kind")]
+class RankingRow(Estimation):
+    """One row: where the values of states come from; the estimator's keys are for those from rollouts."""
+
+    label: OneLine
+    rollouts: RolloutsNode = Field(description="whose states are valued, and whose other rollouts values are judged by")
+    k: PositiveInt = Field(9, description="rollouts that one value is made from")
+
+
+class ValuesRow(RankingRow):
+    """One row: values from rollouts, or a PRM's scores of the steps that lead to the states."""
+
+    scores: ScoresNode | None = Field(None, description="in place of an estimator: of the same trajectories")
+
+
+class ValuesTable(Spec):
+    """Values of states against many rollouts: bias, squared and absolute error, correlation within and between."""
+
+    kind: Literal["values"]
+    title: OneLine
+    baseline: str = Field(description="label of the row that paired differences are taken to")
+    rows: tuple[ValuesRow, ...] = Field(min_length=1)
+    redraws: PositiveInt = Field(8, description="most values of each state, each from other rollouts")
+    resamples: PositiveInt = Field(1000, description="bootstrap resamples of questions and seeds")
+
+
+class RankingTable(Spec):
+    """How well values rank the alternatives to a step: the best one found, and pairs in order."""
+
+    kind: Literal["ranking"]
+    title: OneLine
+    baseline: str = Field(description="label of the row that paired differences are taken to")
+    rows: tuple[RankingRow, ...] = Field(min_length=1)
+    redraws: PositiveInt = Field(8, description="most values of each state, each from other rollouts")
+    resamples: PositiveInt = Field(1000, description="bootstrap resamples of questions and seeds")
+
+
+Table = Annotated[AnswersTable | StepsTable | ValuesTable | RankingTable, Field(discriminator="kind")]

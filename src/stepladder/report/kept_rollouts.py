@@ -1,0 +1,155 @@
+"""Rollouts that were kept, state by state, and the values that rows of a table make of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from stepladder.errors import StepladderError
+from stepladder.evaluation.value_accuracy import held_out
+from stepladder.policies.values import Rollout, estimate
+from stepladder.records import ROLLOUTS, SCORES, read_table
+from stepladder.report.answers import origin
+from stepladder.study.specs.tables import RankingRow
+
+_KEY = ("question_id", "sample", "step")
+Key = tuple[str, int, int]
+Scores = dict[str, dict[int, dict[Key, float]]]
+"""By node and seed the score of every step by its key."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """States of one node and seed with all of their rollouts.
+
+    Attributes:
+        keys: (states,) question, sample and number of steps behind the state.
+        parents: (states,) the state that an alternative goes on from; None in states of trajectories.
+        rewards: (states, rollouts) 1 or 0.
+        tokens: (states, rollouts).
+        logprobs: (states, rollouts).
+        texts: (states, rollouts); empty where nobody reads them.
+    """
+
+    keys: tuple[Key, ...]
+    parents: tuple[str | None, ...]
+    rewards: np.ndarray
+    tokens: np.ndarray
+    logprobs: np.ndarray
+    texts: tuple[tuple[str, ...], ...]
+
+    @cached_property
+    def question(self) -> np.ndarray:
+        """(states,) its question, by a number of this seed."""
+        return np.unique([question for question, _, _ in self.keys], return_inverse=True)[1]
+
+    def only(self, places: Sequence[int]) -> Self:
+        """Some of the states."""
+        return type(self)(
+            keys=tuple(self.keys[i] for i in places),
+            parents=tuple(self.parents[i] for i in places),
+            rewards=self.rewards[places],
+            tokens=self.tokens[places],
+            logprobs=self.logprobs[places],
+            texts=tuple(self.texts[i] for i in places) if self.texts else (),
+        )
+
+    def rollouts(self, state: int, place: slice) -> list[Rollout]:
+        """Some rollouts of a state, as the estimators read them; they were sampled at temperature 1."""
+        texts = self.texts[state][place] if self.texts else ("",) * (place.stop - place.start)
+        numbers = (each[state, place].tolist() for each in (self.rewards, self.tokens, self.logprobs))
+        return [
+            Rollout(reward, text, length, logprob, logprob)
+            for text, reward, length, logprob in zip(texts, *numbers, strict=True)
+        ]
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """Values of states with what they are judged by: see :class:`value_accuracy.ValuedStates`."""
+
+    values: np.ndarray
+    truth: np.ndarray
+    trials: int
+    tokens: np.ndarray
+
+
+def estimates(row: RankingRow, kept: Kept, redraws: int) -> Estimates:
+    """The values that a row's estimator makes of K rollouts of each state, several times of others.
+
+    ``shrinkage`` leans to the mean value of the question's states among those given, as in training.
+    """
+    values, truths = [], []
+    states = np.bincount(kept.question)
+    for place, truth in held_out(kept.rewards, row.k, redraws):
+        means = kept.rewards[:, place].mean(1)
+        priors = (np.bincount(kept.question, weights=means) / states)[kept.question]
+        values.append([estimate(kept.rollouts(i, place), row, prior) for i, prior in enumerate(priors.tolist())])
+        truths.append(truth)
+    trials = kept.rewards.shape[1] - row.k
+    return Estimates(np.array(values).T, np.array(truths).T, trials, row.k * kept.tokens.mean(1))
+
+
+def given(values: np.ndarray, kept: Kept) -> Estimates:
+    """Values that read no rollout, judged by all of them.
+
+    Args:
+        values: (states,).
+    """
+    trials = kept.rewards.shape[1]
+    return Estimates(values[:, None], kept.rewards.mean(1, keepdims=True), trials, np.zeros(len(values)))
+
+
+def read_rollouts(paths: Sequence[Path], texts: bool, alternatives: bool) -> dict[str, dict[int, Kept]]:
+    """The states in files by node and seed; the metrics.json beside each says whose and which seed's.
+
+    Args:
+        texts: whether the rollouts' texts are wanted, which are most of a file.
+        alternatives: those to next steps, in place of the states of trajectories.
+
+    Raises:
+        StepladderError: when a file cannot be read or holds no such state.
+    """
+    columns = [name for name in ROLLOUTS.names if texts or name != "texts"]
+    found: dict[str, dict[int, Kept]] = {}
+    for path in paths:
+        name, seed = origin(path)
+        rows = [
+            row
+            for row in read_table(path, ROLLOUTS, columns).to_pylist()
+            if (row["parent"] is not None) == alternatives
+        ]
+        if not rows:
+            what = "alternative next step that leads to an unfinished state" if alternatives else "state"
+            raise StepladderError(f"{path}: no {what}; take more states and more rollouts of each")
+        found.setdefault(name, {})[seed] = _kept(rows)
+    return found
+
+
+def _kept(rows: Sequence[dict[str, Any]]) -> Kept:
+    return Kept(
+        keys=tuple((row["question_id"], row["sample"], row["step"]) for row in rows),
+        parents=tuple(row["parent"] for row in rows),
+        rewards=np.array([row["correct"] for row in rows], dtype=np.float64),
+        tokens=np.array([row["tokens"] for row in rows], dtype=np.int64),
+        logprobs=np.array([row["logprobs"] for row in rows], dtype=np.float64),
+        texts=tuple(tuple(row["texts"]) for row in rows if "texts" in row),
+    )
+
+
+def read_scores(paths: Sequence[Path]) -> Scores:
+    """The scores of steps, after the sigmoid, in files.
+
+    Raises:
+        StepladderError: when a file cannot be read.
+    """
+    found: Scores = {}
+    for path in paths:
+        name, seed = origin(path)
+        table = read_table(path, SCORES, columns=[*_KEY, "score"])
+        keys = zip(*(table[key].to_pylist() for key in _KEY), strict=True)
+        found.setdefault(name, {})[seed] = dict(zip(keys, table["score"].to_pylist(), strict=True))
+    return found
