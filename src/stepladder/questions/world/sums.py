@@ -16,6 +16,8 @@ from stepladder.questions.world.difficulty import LARGEST_TOKEN, Difficulty
 NAME = "sums"
 VERSION = 1
 _SMALLEST_START, _LARGEST_START = 10, 40
+_PACKED = 0.35
+"""Share of quantities that come in packs; a question without any is drawn anew."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +67,8 @@ def _draw(rng: random.Random, difficulty: Difficulty) -> tuple[_Quantity, list[t
 
 
 def _quantity(rng: random.Random, least: int, most: int, difficulty: Difficulty) -> _Quantity:
-    """A number from `least` to `most`, in half of the cases as packs."""
-    if rng.random() < 0.5:
+    """A number from `least` to `most`, sometimes as packs."""
+    if rng.random() >= _PACKED:
         return _Quantity(1, rng.randint(least, most))
     while True:
         drawn = _Quantity(rng.randint(2, difficulty.largest_factor), rng.randint(2, difficulty.largest_factor))
