@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 import tiny
-from stepladder.policies.credit import assign_credit, normalise, step_stops
+from stepladder.policies.credit import credit_episodes, step_stops
 from stepladder.policies.episodes import Episode
 from stepladder.policies.language import load_reference
 from stepladder.policies.onpolicy import measure, new_trainer
@@ -77,8 +77,7 @@ def prepare(
 ) -> None:
     """All that an update needs of episodes; the values of their states are random unless given."""
     measure(found, spec, trainer, load_reference(start))
-    assign_credit(found, spec.credit, spec.samples, values or values_of(found))
-    normalise(found, spec.whiten, spec.importance_cap)
+    credit_episodes(found, spec, values or values_of(found))
 
 
 def prepared(start: Path, spec: Ppo) -> tuple[list[Episode], Trainer]:

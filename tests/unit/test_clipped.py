@@ -203,3 +203,27 @@ def test_whitening_does_not_blow_up_noise(shift):
 def test_bad_options_are_refused(call):
     with pytest.raises(StepladderError):
         call(torch.zeros(1, 1))
+
+
+def test_in_expectation_k1_in_the_reward_and_k2_in_the_loss_have_the_gradient_of_the_divergence():
+    """And k3 has not: in the loss its gradient is that of the reverse divergence."""
+    reference = tensor([0.2, 0.3, 0.5]).double().log()
+    logits = tensor([0.7, -0.2, 0.1]).double().requires_grad_()
+
+    def gradient(loss) -> torch.Tensor:
+        return torch.autograd.grad(loss, logits, retain_graph=True)[0]
+
+    logprobs = logits.log_softmax(0)
+    policy = logprobs.detach().exp()
+    exact = gradient((logprobs.exp() * (logprobs - reference)).sum())
+    gains = -kl_estimate(logprobs.detach(), reference, "k1")
+    rows = [
+        clipped_policy_loss(logprobs[i : i + 1], logprobs[i : i + 1].detach(), gains[i], ALL[0], 0.2) for i in range(3)
+    ]
+    assert torch.allclose(gradient((policy * torch.stack(rows)).sum()), exact)
+    in_the_loss = {
+        kind: gradient((policy * kl_estimate(logprobs, reference, kind)).sum()) for kind in ("k1", "k2", "k3")
+    }
+    assert torch.allclose(in_the_loss["k2"], exact)
+    assert torch.allclose(in_the_loss["k1"], torch.zeros(3).double(), atol=1e-12)
+    assert torch.allclose(in_the_loss["k3"], gradient(-(reference.exp() * logprobs).sum()))

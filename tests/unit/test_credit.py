@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from onpolicy_scene import CREDITS, episodes, ppo, prepared, values_of
 
 import tiny
-from stepladder.policies.credit import assign_credit, normalise, on_tokens, step_stops
+from stepladder.policies.credit import assign_credit, credit_episodes, normalise, on_tokens, step_stops
 from stepladder.reasoning.states import state_key
 
 
@@ -131,6 +131,24 @@ def test_tokens_weigh_as_much_as_the_trainer_finds_them_likelier_up_to_the_cap()
     for episode in found:
         ratios = (episode.old_logprobs + 1.0).exp().tolist()
         assert episode.advantages.tolist() == pytest.approx([2.0 * min(ratio, 1.5) for ratio in ratios], rel=1e-5)
+
+
+@pytest.mark.parametrize("credit", CREDITS, ids=str)
+def test_kl_in_the_reward_is_taken_from_every_token_and_all_before_it(start, credit):
+    credit = credit | ({"gamma": 0.9, "lam": 0.8} if credit["kind"] == "critic" else {})
+    keys = {"credit": credit, "whiten": "none", "kl_coefficient": 0.5, "kl_estimator": "k1"}
+    apart = ppo(**keys, kl_in="reward")
+    bare, _ = prepared(start, ppo(**keys))
+    found, _ = prepared(start, apart)
+    assert all(e.advantages.allclose(b.advantages, atol=1e-5) for e, b in zip(found, bare, strict=True))
+    for episode in found:
+        episode.reference_logprobs = episode.old_logprobs - torch.linspace(-1.0, 2.0, episode.sequence.targets)
+    credit_episodes(found, apart, values_of(found))
+    decay = 0.9 * 0.8 if credit["kind"] == "critic" else 1.0
+    for episode, before in zip(found, bare, strict=True):
+        taken = (0.5 * torch.linspace(-1.0, 2.0, episode.sequence.targets)).tolist()
+        sums = [sum(decay**k * later for k, later in enumerate(taken[t:])) for t in range(len(taken))]
+        assert (before.advantages - episode.advantages).tolist() == pytest.approx(sums, abs=1e-4)
 
 
 def process(found, **keys) -> list[list[float]]:

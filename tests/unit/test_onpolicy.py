@@ -9,6 +9,8 @@ from onpolicy_scene import CREDITS, episodes, ppo, prepare, prepared, trainer_fo
 
 import tiny
 from stepladder.policies.actor_critic import Actor, ActorCritic
+from stepladder.policies.clipped import kl_estimate
+from stepladder.policies.credit import credit_episodes
 from stepladder.policies.updates import update
 from stepladder.rewards.reward import Reward
 
@@ -150,3 +152,32 @@ def test_only_a_critic_has_a_critics_weights(start):
     assert {group["initial_lr"] for group in own.optimizer.param_groups} == {0.25}
     bare = trainer_for(start, ppo(credit={"kind": "rollouts"})).bare_model
     assert type(bare) is Actor and all(name.startswith("policy.") for name in bare.state_dict())
+
+
+@pytest.mark.parametrize("micro_batch", [None, 3])
+def test_the_published_unit_is_a_mean_over_sequences_of_bounded_sums(start, micro_batch):
+    spec = ppo(
+        credit={"kind": "leave_one_out"}, kl_coefficient=0.5, kl_unit="sequence_as_published",
+        optimisation={"batch_size": 8, "micro_batch": micro_batch},
+    )  # fmt: skip
+    found, trainer = prepared(start, spec)
+    for episode in found:
+        episode.reference_logprobs = episode.old_logprobs + torch.linspace(-1.0, 3.5, episode.sequence.targets)
+    estimates = [kl_estimate(e.old_logprobs, e.reference_logprobs, "k3") for e in found]
+    losses = update(found, spec, trainer, 0, seed=0)
+    sums = [each.clamp(0.0, 10.0).sum().item() for each in estimates]
+    assert losses["loss"] - losses["policy_loss"] == pytest.approx(0.5 * sum(sums) / 8, rel=1e-4)
+    assert losses["kl"] == pytest.approx(torch.cat(estimates).mean().item(), rel=1e-4)
+    assert max(each.max() for each in estimates) > 20
+
+
+@pytest.mark.parametrize("credit", CREDITS, ids=str)
+def test_with_the_kl_in_the_reward_the_loss_has_no_term_of_it(start, credit):
+    spec = ppo(credit=credit, kl_in="reward", kl_coefficient=10.0, kl_estimator="k1")
+    found, trainer = prepared(start, spec)
+    for episode in found:
+        episode.reference_logprobs = episode.old_logprobs - 1.0
+    credit_episodes(found, spec, values_of(found))
+    losses = update(found, spec, trainer, 0, seed=0)
+    assert losses["kl"] == pytest.approx(1.0, rel=1e-4)
+    assert losses["loss"] == pytest.approx(losses["policy_loss"] + losses.get("value_loss", 0.0), rel=1e-4, abs=1e-5)

@@ -135,6 +135,12 @@ BROKEN_VALUES = [
         ["needs temperature: 1"],
     ),
     (
+        "a unit of another term",
+        lambda config: config["policies"]["ppo"].update(kl_in="reward", kl_unit="sequence_as_published"),
+        "policies.ppo.kl_unit",
+        ["is of the loss"],
+    ),
+    (
         "kind of credit",
         put("policies.ppo.credit", {"kind": "rolouts"}),
         "policies.ppo.credit.kind",

@@ -10,10 +10,11 @@ from torch import Tensor
 
 from stepladder.generation.chunks import chunks
 from stepladder.policies import advantages
-from stepladder.policies.clipped import whiten
+from stepladder.policies.clipped import kl_estimate, whiten
 from stepladder.policies.episodes import Episode
 from stepladder.reasoning.states import state_key
 from stepladder.study.specs.credit import Credit, Critic, GroupRelative, LeaveOneOut, Process, Rollouts
+from stepladder.study.specs.policies import Ppo
 
 
 def step_stops(trajectory: Mapping[str, Any]) -> list[int]:
@@ -30,8 +31,30 @@ def on_tokens(steps: Tensor, stops: Sequence[int]) -> Tensor:
     return steps.repeat_interleave(torch.tensor([0, *stops]).diff())
 
 
+def credit_episodes(episodes: Sequence[Episode], spec: Ppo, values: Mapping[str, float]) -> None:
+    """Fills in the advantages of an iteration's episodes as they go into the updates.
+
+    Args:
+        values: of the states that were rolled out, by key; read by that credit only.
+    """
+    if spec.kl_in == "reward":
+        penalise(episodes, spec)
+    assign_credit(episodes, spec.credit, spec.samples, values)
+    normalise(episodes, spec.whiten, spec.importance_cap)
+
+
+def penalise(episodes: Sequence[Episode], spec: Ppo) -> None:
+    """Fills in what the KL to the reference takes from the reward of every token, in nats times its coefficient."""
+    for episode in episodes:
+        distance = kl_estimate(episode.old_logprobs, episode.reference_logprobs, spec.kl_estimator)
+        episode.penalties = spec.kl_coefficient * distance
+
+
 def assign_credit(episodes: Sequence[Episode], credit: Credit, samples: int, values: Mapping[str, float]) -> None:
     """Fills in the advantages, and the critic's targets where there is a critic.
+
+    Penalties are rewards of single tokens. A critic learns them with the rest; any other credit is of the episode's own
+    reward, and a token answers for its own penalty and those of the tokens after it.
 
     Args:
         episodes: ``samples`` of each question, those of a question one after the other.
@@ -55,11 +78,19 @@ def assign_credit(episodes: Sequence[Episode], credit: Credit, samples: int, val
                 _whole(group, advantages.leave_one_out(rewards))
             case Process():
                 _by_steps(group, credit)
+        if not isinstance(credit, Critic):
+            _take_penalties(group)
+
+
+def _take_penalties(group: Sequence[Episode]) -> None:
+    for episode in group:
+        if episode.penalties is not None:
+            episode.advantages = episode.advantages - episode.penalties.flip(0).cumsum(0).flip(0)
 
 
 def _learnt(episode: Episode, credit: Critic) -> None:
-    rewards = torch.zeros_like(episode.values)
-    rewards[-1] = episode.reward.reward
+    rewards = torch.zeros_like(episode.values) if episode.penalties is None else -episode.penalties
+    rewards[-1] += episode.reward.reward
     episode.advantages = advantages.gae(rewards, episode.values, credit.gamma, credit.lam)
     episode.returns = episode.advantages + episode.values
 

@@ -26,6 +26,7 @@ class Episode:
     """One sampled answer with its reward, and what an update needs of it, per answer token.
 
     ``step_scores`` are a PRM's probabilities, ``values`` and ``returns`` a critic's; without one they stay as they are.
+    ``penalties`` are what the KL term takes from the reward; None where it is a term of the loss.
     """
 
     trajectory: dict[str, Any]
@@ -35,6 +36,7 @@ class Episode:
     old_logprobs: Tensor | None = None
     reference_logprobs: Tensor | None = None
     values: Tensor | None = None
+    penalties: Tensor | None = None
     advantages: Tensor | None = None
     returns: Tensor | None = None
 

@@ -16,7 +16,7 @@ from stepladder.job import Job
 from stepladder.policies import state_values
 from stepladder.policies.actor_critic import Actor, ActorCritic, before_update, frozen_logprobs
 from stepladder.policies.course import describe, generated_tokens, is_over, new_bar, note, position, totals
-from stepladder.policies.credit import assign_credit, normalise
+from stepladder.policies.credit import credit_episodes
 from stepladder.policies.episodes import Episode, Sampler, questions_of_iteration
 from stepladder.policies.language import load_reference, save_policy
 from stepladder.policies.updates import update
@@ -72,7 +72,7 @@ def train_ppo(job: Job, questions: Sequence[dict[str, Any]], counts: Counts) -> 
         bar.close()
     engine.close()
     counts.rows_out = len(trainer.history) * spec.questions_per_iteration * spec.samples
-    save_policy(job, trainer, trainer.bare_model.policy)
+    save_policy(job, trainer, trainer.bare_model)
     trainer.finish(job, trainer.history[-1] | totals(trainer.history, spec), counts)
 
 
@@ -131,6 +131,5 @@ def give_credit(
         rolled, states = state_values.value_states(sampler, episodes, questions, iteration, trainer)
         values = {key: state.value for key, state in rolled.items()}
         said = state_values.describe(rolled, states)
-    assign_credit(episodes, spec.credit, spec.samples, values)
-    normalise(episodes, spec.whiten, spec.importance_cap)
+    credit_episodes(episodes, spec, values)
     return said

@@ -121,7 +121,16 @@ class Ppo(Spec):
     clip: PositiveFloat = 0.2
     kl_coefficient: NonNegativeFloat = 0.02
     kl_estimator: Literal["k1", "k2", "k3"] = Field(
-        "k3", description="estimator of the KL term in the loss; k1 is reported right but has no gradient on average"
+        "k3",
+        description="of the KL to the start policy; in the loss k1 has no gradient on average, in the reward the KL's",
+    )
+    kl_in: Literal["loss", "reward"] = Field(
+        "loss", description="a term of the loss, or taken from the reward of every token before credit is given"
+    )
+    kl_unit: Literal["token", "sequence_as_published"] = Field(
+        "token",
+        description="of the loss: a mean over tokens as the surrogate is, or VinePPO's mean over sequences of sums, in"
+        " which a token's estimate is kept within 0 and 10",
     )
     credit: Credit = Critic(kind="critic")
     whiten: Literal["none", "scale", "full"] = Field("full", description="normalise advantages over the batch")
@@ -145,6 +154,13 @@ class Ppo(Spec):
                 samples < 2
             ):
                 raise ValueError("this credit compares the samples of a question: give samples: 2 or more")
+        return value
+
+    @field_validator("kl_unit")
+    @classmethod
+    def _only_a_loss_is_a_mean(cls, value: str, info: ValidationInfo) -> str:
+        if value != "token" and info.data.get("kl_in") == "reward":
+            raise ValueError("is of the loss: with kl_in: reward every token has its own")
         return value
 
     @field_validator("importance_cap")
