@@ -1,11 +1,13 @@
 """Reading checkpoints that may come from anyone: safetensors, JSON and a tokenizer; never a pickle, never code."""
 
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from accelerate.utils import other as unwrapping
 from safetensors import SafetensorError
 from transformers import AutoConfig, PretrainedConfig, PreTrainedModel
 
@@ -16,6 +18,10 @@ from stepladder.weights import check_checkpoint
 FILES = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "*.md", "LICENSE*")
 # How everything in a checkpoint is loaded: from the folder itself, and without the code that may lie in it.
 SAFELY: dict[str, bool] = {"trust_remote_code": False, "local_files_only": True}
+
+# A model that is saved is first taken out of what wraps it on several ranks. To know DeepSpeed's wrapper, accelerate
+# would load all of DeepSpeed, which takes a second. Where nobody has loaded it yet, it wraps nothing.
+unwrapping.is_deepspeed_available = lambda: "deepspeed" in sys.modules
 
 
 def load_config(checkpoint: Path) -> PretrainedConfig:

@@ -28,26 +28,25 @@ LIGHT = {
     "published_labels": set(),
 }
 # The heavy libraries that modules of ours may name at their top, where an entry point loads a model or a database.
-MODEL = {"torch", "transformers"}
-TRAINER = MODEL | {"accelerate"}
+MODEL = {"torch", "transformers", "accelerate"}
 NAMED = {
     "model": MODEL,
     "score": MODEL,
     "judge": MODEL,
     "candidates": MODEL,
     "solutions": MODEL,
-    "reference": TRAINER,
-    "pretrain": TRAINER,
-    "sft": TRAINER,
-    "restem": TRAINER,
+    "reference": MODEL,
+    "pretrain": MODEL,
+    "sft": MODEL,
+    "restem": MODEL,
     "choose": MODEL,
-    "dpo": TRAINER,
-    "prm": TRAINER,
+    "dpo": MODEL,
+    "prm": MODEL,
     "sample": MODEL | {"vllm"},
     "label": MODEL | {"vllm"},
     "roll_out": MODEL | {"vllm"},
     "evaluate": MODEL | {"vllm"},
-    "ppo": TRAINER | {"vllm"},
+    "ppo": MODEL | {"vllm"},
     "track": {"mlflow", "pandas"},
 }
 ENTRY = """
@@ -63,6 +62,20 @@ sources = Sources([Path("config/config.yaml")])
 study = build(sources.merged(), sources)
 for key in study.nodes:
     study.job(*key), study.checkpoint(*key, 0), study.inputs(*key, 0), study.request("score", *key)
+print(json.dumps(sorted(sys.modules)))
+"""
+TRAINING = """
+import json, sys
+from pathlib import Path
+from transformers import LlamaConfig, LlamaForCausalLM
+from stepladder.rewards.training import Trainer
+from stepladder.study.optimisation import Optimisation
+sizes = dict(hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=1, num_key_value_heads=1)
+model = LlamaForCausalLM(LlamaConfig(vocab_size=8, **sizes))
+trainer = Trainer(model, [(model, 1e-3)], Optimisation(), 1, 0)
+trainer.step([0], 1.0, lambda model, rows: (sum(weight.sum() for weight in model.parameters()), {}))
+trainer.save_checkpoint(Path(sys.argv[1], "kept"), {})
+model.save_pretrained(Path(sys.argv[1], "model"))
 print(json.dumps(sorted(sys.modules)))
 """
 
@@ -109,6 +122,12 @@ def test_an_entry_point_names_the_libraries_that_it_needs(name):
     named = _named(ROOT / "workflow" / "scripts" / f"{name}.py")
     assert named & HEAVY <= NAMED[name]
     assert named & HEAVY
+
+
+def test_a_training_without_deepspeed_or_adapters_loads_neither(tmp_path):
+    loaded = _loaded(TRAINING, str(tmp_path))
+    assert "accelerate" in loaded and (tmp_path / "model" / "model.safetensors").is_file()
+    assert not loaded & {"deepspeed", "peft"}
 
 
 def test_what_snakemake_loads_for_every_job_is_light():

@@ -1,7 +1,5 @@
 """Low-rank adapters (LoRA): in training in place of a backbone's weights, afterwards added to them."""
 
-from peft import LoraConfig, inject_adapter_in_model
-from peft.tuners.lora import LoraLayer
 from torch import nn
 
 from stepladder.study.specs.prms import Lora
@@ -12,12 +10,16 @@ def add_adapters(backbone: nn.Module, spec: Lora) -> None:
 
     Their first half is drawn from torch's seed, the other is zero, so that nothing changes before training.
     """
+    from peft import LoraConfig, inject_adapter_in_model
+
     config = LoraConfig(r=spec.rank, lora_alpha=spec.alpha, lora_dropout=spec.dropout, target_modules="all-linear")
     inject_adapter_in_model(config, backbone)
 
 
 def merge_adapters(backbone: nn.Module) -> None:
     """Adds the adapters to the weights and takes them away: the backbone has its first form again."""
+    from peft.tuners.lora import LoraLayer
+
     for name, layer in list(backbone.named_modules()):
         if isinstance(layer, LoraLayer):
             layer.merge()
