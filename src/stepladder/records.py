@@ -82,18 +82,20 @@ LABELS = _schema(
 
 # One state with its rollouts, lists in the order of their draws. `step`: how many steps it has behind it in the first
 # trajectory that reached it, 0 for the bare question. An alternative next step has the key of the state that it goes on
-# from as its `parent`; null in states of trajectories. Of each rollout: whether its answer is right, its own tokens and
-# their log-probs together, at temperature 1, and the whole answer.
+# from as its `parent`; null in states of trajectories. `state_ids`: of prompt and answer so far. Of each rollout:
+# whether its answer is right, its own tokens and their log-probs together, at temperature 1, and the whole answer.
+# `critic`: what the policy's critic says of the state, where it was asked.
 ROLLOUTS = _schema(
     _step_key,
     {
         "state": pa.string(),
+        "state_ids": _ids,
         "correct": pa.list_(pa.bool_()),
         "tokens": _ids,
         "logprobs": pa.list_(pa.float64()),
         "texts": pa.list_(pa.string()),
     },
-    {"parent": pa.string()},
+    {"parent": pa.string(), "critic": pa.float64()},
 )
 
 # One step's score by a PRM: the head's output and its sigmoid.

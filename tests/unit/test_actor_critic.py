@@ -5,9 +5,12 @@ import random
 
 import pytest
 import torch
+from transformers import AutoModelForCausalLM
 
 import tiny
-from stepladder.policies.actor_critic import ActorCritic, before_update, frozen_logprobs, pad
+from stepladder.errors import StepladderError
+from stepladder.policies.actor_critic import Actor, ActorCritic, before_update, critic_values, frozen_logprobs, pad
+from stepladder.pretrained import load_model
 from stepladder.training.sequences import TokenSequence, collate, first_target
 
 
@@ -76,3 +79,22 @@ def test_policy_and_critic_learn_apart(model, sequences):
         moving(ids, attention, 1, 1.0)[part].sum().backward()
         touched = {name.split(".")[0] for name, p in moving.named_parameters() if p.grad is not None and p.grad.any()}
         assert touched and not touched & set(others)
+
+
+def test_a_critic_that_was_saved_with_its_policy_says_of_states_what_it_said_in_training(model, sequences, tmp_path):
+    model.save_pretrained(tmp_path / "both")
+    _, values = before_update(model, sequences, 1.0)
+    states = [row.ids[:end] for row in sequences for end in range(row.first_target, len(row.ids))]
+    found = critic_values(tmp_path / "both", states)
+    assert found == pytest.approx(torch.cat(values).tolist(), abs=1e-5)
+    assert len({round(value, 4) for value in found}) > 10, "the critic is not constant"
+
+
+def test_the_policy_of_such_a_checkpoint_is_the_policy_and_one_without_a_critic_is_told(model, sequences, tmp_path):
+    model.save_pretrained(tmp_path / "both")
+    saved = load_model(AutoModelForCausalLM, tmp_path / "both")
+    pairs = zip(model.policy.state_dict().values(), saved.state_dict().values(), strict=True)
+    assert all(torch.equal(*pair) for pair in pairs)
+    Actor(model.policy).save_pretrained(tmp_path / "alone")
+    with pytest.raises(StepladderError, match="critic: no such checkpoint"):
+        critic_values(tmp_path / "alone", [sequences[0].ids])

@@ -136,6 +136,8 @@ def test_every_kind_has_its_inputs():
             "at temperature 1 only",
         ),
         (put("tables.values.rows.2.k", 0), "tables.values.rows.2.k", "greater than 0"),
+        (put("rollouts.cool.critic", True), "rollouts.cool.critic", "has no critic"),
+        (put("tables.ranking.rows.0.critic", True), "tables.ranking.rows.0.critic", "do not ask a critic"),
         (put("rollouts.cool.alternatives", 0), "tables.ranking.rows.0.rollouts", "give them alternatives"),
         (put("tables.ranking.rows.0.scores", "samples"), "tables.ranking.rows.0.scores", "unknown key"),
         (put("tables.ranking.baseline", "none"), "tables.ranking.baseline", "no row is labelled"),

@@ -28,6 +28,7 @@ ROWS = (
     {"label": "sequence 9", "rollouts": "many", "k": 9, "estimator": "sequence_probability"},
 )
 VALUES = {"kind": "values", "title": "Values", "baseline": "mean 9", "rows": ROWS, "resamples": 300}
+CRITIC = {"label": "critic", "rollouts": "many", "critic": True}
 PRM = {"label": "PRM", "rollouts": "many", "scores": "prm"}
 RANKING = VALUES | {"kind": "ranking", "title": "Ranking"}
 
@@ -57,9 +58,12 @@ def write_rollouts(root: Path, seed: int, name: str = "many", parents: bool = Tr
     rows = []
     for (question, step, parent, place), chance in chances_of(seed).items():
         correct = (rng.random(n) < chance).tolist()
-        row = {"question_id": question, "sample": 0, "step": step, "state": f"{question} {step} {parent} {place}",
-               "parent": parent, "correct": correct, "tokens": [10] * n, "logprobs": (-5 * rng.random(n)).tolist(),
-               "texts": ["yes" if good else "no" for good in correct]}  # fmt: skip
+        row = {
+            "question_id": question, "sample": 0, "step": step, "state": f"{question} {step} {parent} {place}",
+            "state_ids": [], "parent": parent, "correct": correct, "tokens": [10] * n,
+            "logprobs": (-5 * rng.random(n)).tolist(), "texts": ["yes" if good else "no" for good in correct],
+            "critic": chance + 0.1,
+        }  # fmt: skip
         if parents or parent is None:
             rows.append(row)
     return write_node(root, "rollouts", name, seed, rows, ROLLOUTS)
@@ -87,7 +91,7 @@ def values_table(files, *rows):
 
 
 def ranking_table(files):
-    spec = RankingTable.model_validate(RANKING)
+    spec = RankingTable.model_validate(RANKING | {"rows": [*ROWS, CRITIC]})
     found = read_rollouts(files[0], texts=False, alternatives=True)
     return make_value_table(spec, judge_ranking(spec, found, 0), found, "best")
 
@@ -126,16 +130,25 @@ def test_a_score_is_that_of_the_last_step_behind_the_state_and_the_bare_question
     assert line.cells["within"].mean > 85
 
 
+def test_a_critic_is_judged_by_all_rollouts_of_a_state(files):
+    """One that is always 0.1 too high is wrong, and in step with the truth all the same."""
+    line = values_table(files, CRITIC).lines[-1]
+    assert line.source == "critic on rollouts.many" and line.cells["tokens"].mean == 0
+    assert line.cells["bias"].low < 10 < line.cells["bias"].high and line.cells["mse"].low < 1 < line.cells["mse"].high
+    assert line.cells["within"].mean > 85 and line.cells["mse"].difference is not None
+
+
 def test_rankings_lie_between_chance_and_certainty(files):
     table = ranking_table(files)
-    assert [line.label for line in table.lines] == [*(row["label"] for row in ROWS), "chance"]
-    nine, one, shrunk, _, chance = (line.cells for line in table.lines)
+    assert [line.label for line in table.lines] == [*(row["label"] for row in ROWS), "critic", "chance"]
+    nine, one, shrunk, _, critic, chance = (line.cells for line in table.lines)
     assert 25 < chance["best"].mean < 30, "a quarter, and some best ones are tied"
     assert chance["pairs"].mean == 50 and "tokens" not in chance
     assert chance["best"].mean < one["best"].mean < nine["best"].mean < 100
     assert one["pairs"].low > 50 and one["pairs"].mean < nine["pairs"].mean < 100
     assert one["best"].difference_high < 0 and chance["best"].difference_high < 0
     assert shrunk["best"].difference == 0, "what leans to one prior keeps its order"
+    assert critic["best"].mean > nine["best"].mean and critic["tokens"].mean == 0, "it knows the chances themselves"
     assert nine["tokens"].mean == 9 * 10 * ALTERNATIVES and nine["states"].mean == QUESTIONS
 
 

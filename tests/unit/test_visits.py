@@ -121,6 +121,7 @@ def test_each_state_has_all_of_its_rollouts_graded_with_what_the_estimators_ask_
         own = [completion(request.seed + i) for i in range(6)]
         texts = [decode(tiny.tokenizer(), [*prefix, *one.token_ids]) for one in own]
         assert request.samples == 6 and request.max_tokens == 60 - len(prefix)
+        assert tuple(each["state_ids"]) == request.prompt_ids and each["critic"] is None
         assert each["texts"] == texts and each["tokens"] == [len(one.token_ids) for one in own]
         assert each["correct"] == [f"#### {questions[each['question_id']]['answer']}" in text for text in texts]
         assert each["logprobs"] == pytest.approx([sum(one.logprobs) for one in own])

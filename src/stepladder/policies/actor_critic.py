@@ -5,13 +5,17 @@ from pathlib import Path
 from typing import Self
 
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import AutoModel
 
 from stepladder.policies.language import load_policy
-from stepladder.pretrained import load_model
+from stepladder.pretrained import load_model, loading
 from stepladder.training.batches import batches_by_tokens
 from stepladder.training.sequences import TokenSequence, collate, first_target, token_logprobs
+
+# The critic's folder in a checkpoint of its policy, and the file of its head there.
+CRITIC, _VALUE_HEAD = "critic", "value_head.safetensors"
 
 
 class Actor(nn.Module):
@@ -25,6 +29,10 @@ class Actor(nn.Module):
     def load(cls, checkpoint: Path) -> Self:
         """From a policy's checkpoint."""
         return cls(load_policy(checkpoint))
+
+    def save_pretrained(self, folder: Path, state_dict: dict[str, Tensor] | None = None) -> None:
+        """Writes the policy as a Hugging Face checkpoint, with the weights given or its own."""
+        self.policy.save_pretrained(folder, state_dict=state_dict)
 
     def forward(self, ids: Tensor, attention: Tensor, first: int, temperature: float) -> tuple[Tensor, ...]:
         """Log-prob of every token from position ``first`` on, (batch, longest - first)."""
@@ -47,6 +55,12 @@ class ActorCritic(Actor):
         policy = load_policy(checkpoint)
         return cls(policy, load_model(AutoModel, checkpoint, dtype=policy.dtype))
 
+    def save_pretrained(self, folder: Path, state_dict: dict[str, Tensor] | None = None) -> None:
+        """Writes the policy as a Hugging Face checkpoint, and the critic into a folder of it."""
+        super().save_pretrained(folder, state_dict)
+        self.critic.save_pretrained(folder / CRITIC)
+        save_file(self.value_head.state_dict(), folder / CRITIC / _VALUE_HEAD)
+
     def forward(self, ids: Tensor, attention: Tensor, first: int, temperature: float) -> tuple[Tensor, ...]:
         """Log-prob of every token from position ``first`` on, and the value of the state before it.
 
@@ -56,6 +70,27 @@ class ActorCritic(Actor):
         with torch.autocast(hidden.device.type, enabled=False):
             values = self.value_head(hidden[:, first - 1 : -1].to(self.value_head.weight.dtype)).float().squeeze(-1)
         return *super().forward(ids, attention, first, temperature), values
+
+
+@torch.inference_mode()
+def critic_values(checkpoint: Path, states: Sequence[Sequence[int]]) -> list[float]:
+    """What the critic beside a trained policy says of states, each by its token ids.
+
+    Raises:
+        StepladderError: when there is no critic, or a broken one.
+    """
+    folder, device = checkpoint / CRITIC, torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    critic = load_model(AutoModel, folder).to(device).eval()
+    with loading(folder):
+        head = {name: tensor.to(device) for name, tensor in load_file(folder / _VALUE_HEAD).items()}
+    found = [0.0] * len(states)
+    for batch in batches_by_tokens([len(state) for state in states]):
+        ids, attention, _ = collate([TokenSequence(tuple(states[i]), len(states[i])) for i in batch], device)
+        hidden = critic(input_ids=ids, attention_mask=attention, use_cache=False).last_hidden_state
+        last = hidden[torch.arange(len(batch)), attention.sum(1) - 1].to(head["weight"].dtype)
+        for i, value in zip(batch, (last @ head["weight"].T + head["bias"])[:, 0].tolist(), strict=True):
+            found[i] = value
+    return found
 
 
 @torch.inference_mode()

@@ -31,6 +31,7 @@ class Kept:
         rewards: (states, rollouts) 1 or 0.
         tokens: (states, rollouts).
         logprobs: (states, rollouts).
+        critic: (states,) what a critic says of each; NaN where none was asked.
         texts: (states, rollouts); empty where nobody reads them.
     """
 
@@ -39,6 +40,7 @@ class Kept:
     rewards: np.ndarray
     tokens: np.ndarray
     logprobs: np.ndarray
+    critic: np.ndarray
     texts: tuple[tuple[str, ...], ...]
 
     @cached_property
@@ -54,6 +56,7 @@ class Kept:
             rewards=self.rewards[places],
             tokens=self.tokens[places],
             logprobs=self.logprobs[places],
+            critic=self.critic[places],
             texts=tuple(self.texts[i] for i in places) if self.texts else (),
         )
 
@@ -78,10 +81,12 @@ class Estimates:
 
 
 def estimates(row: RankingRow, kept: Kept, redraws: int) -> Estimates:
-    """The values that a row's estimator makes of K rollouts of each state, several times of others.
+    """The values that a row's estimator makes of K rollouts of each state, several times of others; or the critic's.
 
     ``shrinkage`` leans to the mean value of the question's states among those given, as in training.
     """
+    if row.critic:
+        return given(kept.critic, kept)
     values, truths = [], []
     states = np.bincount(kept.question)
     for place, truth in held_out(kept.rewards, row.k, redraws):
@@ -113,7 +118,7 @@ def read_rollouts(paths: Sequence[Path], texts: bool, alternatives: bool) -> dic
     Raises:
         StepladderError: when a file cannot be read or holds no such state.
     """
-    columns = [name for name in ROLLOUTS.names if texts or name != "texts"]
+    columns = [name for name in ROLLOUTS.names if name != "state_ids" and (texts or name != "texts")]
     found: dict[str, dict[int, Kept]] = {}
     for path in paths:
         name, seed = origin(path)
@@ -136,6 +141,7 @@ def _kept(rows: Sequence[dict[str, Any]]) -> Kept:
         rewards=np.array([row["correct"] for row in rows], dtype=np.float64),
         tokens=np.array([row["tokens"] for row in rows], dtype=np.int64),
         logprobs=np.array([row["logprobs"] for row in rows], dtype=np.float64),
+        critic=np.array([np.nan if row["critic"] is None else row["critic"] for row in rows]),
         texts=tuple(tuple(row["texts"]) for row in rows if "texts" in row),
     )
 

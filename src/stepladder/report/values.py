@@ -100,7 +100,7 @@ def _values_of(
     ]
     return JudgedValues(
         label=row.label,
-        source=f"rollouts.{row.rollouts}" if row.scores is None else f"scores.{row.scores} on rollouts.{row.rollouts}",
+        source=_source(row) if row.scores is None else f"scores.{row.scores} on {_source(row)}",
         node=row.rollouts,
         states=float(np.mean([len(each.step) for each in seeds])),
         questions=len(number),
@@ -131,12 +131,16 @@ def _ranking_of(row: RankingRow, spec: RankingTable, of_seeds: Mapping[int, Kept
     seeds = [_groups(states, estimates(row, states, spec.redraws), number) for states in of_seeds.values()]
     return JudgedValues(
         label=row.label,
-        source=f"rollouts.{row.rollouts}",
+        source=_source(row),
         node=row.rollouts,
         states=float(np.mean([len(each) for each in seeds])),
         questions=len({each.question for groups in seeds for each in groups}),
         measures=ranking(seeds, len(number), draws),
     )
+
+
+def _source(row: RankingRow) -> str:
+    return f"critic on rollouts.{row.rollouts}" if row.critic else f"rollouts.{row.rollouts}"
 
 
 def _groups(states: Kept, made: Estimates, number: Mapping[str, int]) -> list[Alternatives]:

@@ -15,6 +15,7 @@ from stepladder.study.settings import Settings
 from stepladder.study.specs import STAGES
 from stepladder.study.specs.policies import Dpo, RestEm
 from stepladder.study.specs.prms import Prm
+from stepladder.study.specs.rollouts import StateRollouts
 from stepladder.study.specs.trajectories import Candidates, Solutions
 from stepladder.study.table_checks import faults_of_table
 from stepladder.study.validation import members
@@ -102,6 +103,7 @@ def faults_across_nodes(nodes: Nodes) -> list[Fault]:
                 faults += _trajectories_of(stage, name, node.spec, nodes, node.spec.method == "published")
             case "rollouts":
                 faults += _trajectories_of(stage, name, node.spec, nodes, published=False)
+                faults += _critic_of(name, node.spec, nodes)
             case "prms":
                 faults += _backbone(name, node.spec, nodes)
             case "tables":
@@ -185,6 +187,15 @@ def _trajectories_of(stage: str, name: str, spec: Any, nodes: Nodes, published: 
         else f"trajectories.{spec.trajectories} have no published labels; take a node of method solutions"
     )
     return [Fault((stage, name, "trajectories"), said)]
+
+
+def _critic_of(name: str, spec: StateRollouts, nodes: Nodes) -> list[Fault]:
+    """Only a policy that was trained with a critic has one."""
+    node = nodes.get(("policies", spec.policy))
+    if not spec.critic or node is None or (node.spec.method == "ppo" and node.spec.credit.kind == "critic"):
+        return []
+    said = f"policies.{spec.policy} has no critic; only method ppo with credit of kind critic trains one"
+    return [Fault(("rollouts", name, "critic"), said)]
 
 
 def _backbone(name: str, spec: Prm, nodes: Nodes) -> list[Fault]:

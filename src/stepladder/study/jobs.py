@@ -10,7 +10,7 @@ from stepladder.study.specs import STAGES
 # Raise a stage's number when a change of code changes what it writes: its nodes, and what is made from them, rerun.
 CODE_VERSIONS = dict.fromkeys(STAGES, 1) | {
     "questions": 2,
-    "policies": 2,
+    "policies": 3,
     "trajectories": 2,
     "labels": 4,
     "prms": 3,

@@ -60,14 +60,17 @@ def _rollouts(row: RankingRow, place: tuple[str, ...], nodes: Nodes) -> list[Fau
             )
             faults.append(Fault((*place, "scores"), said))
         return faults
+    if not isinstance(row, ValuesRow) and not node.spec.alternatives:
+        faults.append(Fault((*place, "rollouts"), f"{there} have no alternative next steps; give them alternatives: 5"))
+    if row.critic:
+        said = f"row {row.label!r}: {there} do not ask a critic; give them critic: true"
+        return faults if node.spec.critic else [*faults, Fault((*place, "critic"), said)]
     if row.k + 2 > node.spec.rollouts:
         said = f"row {row.label!r} reads {row.k} of {node.spec.rollouts} rollouts of {there}; leave 2 to judge by"
         faults.append(Fault((*place, "k"), said))
     if row.estimator == "importance_weighted" and node.spec.temperature != 1:
         said = f"row {row.label!r} needs the sampler's log-probs, which {there} have at temperature 1 only"
         faults.append(Fault((*place, "estimator"), said))
-    if not isinstance(row, ValuesRow) and not node.spec.alternatives:
-        faults.append(Fault((*place, "rollouts"), f"{there} have no alternative next steps; give them alternatives: 5"))
     return faults
 
 

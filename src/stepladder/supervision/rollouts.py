@@ -133,6 +133,7 @@ def _row(visit: Visit, rollouts: Sequence[Graded]) -> dict[str, Any]:
         "sample": visit.sample,
         "step": visit.step,
         "state": visit.state.key,
+        "state_ids": [*visit.state.prompt_ids, *visit.state.prefix_ids],
         "parent": visit.parent,
         "correct": [each.correct for each in rollouts],
         "tokens": [len(each.sampled.token_ids) for each in rollouts],

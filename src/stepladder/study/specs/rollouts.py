@@ -19,4 +19,5 @@ class StateRollouts(Spec):
     )
     rollouts: PositiveInt = Field(256, description="of each state")
     temperature: PositiveFloat = Field(1.0, description="that at which the policy is trained")
+    critic: bool = Field(False, description="ask the policy's critic for the value of each state")
     max_tokens: PositiveInt = Field(72, description="of a whole answer; a state has those that it has not used")

@@ -83,15 +83,16 @@ class StepsTable(Spec):
 
 
 class RankingRow(Estimation):
-    """One row: where the values of states come from; the estimator's keys are for those from rollouts."""
+    """One row: values from rollouts of their states, or those of the policy's critic."""
 
     label: OneLine
     rollouts: RolloutsNode = Field(description="whose states are valued, and whose other rollouts values are judged by")
     k: PositiveInt = Field(9, description="rollouts that one value is made from")
+    critic: bool = Field(False, description="in place of an estimator: the critic of the policy that rolls out")
 
 
 class ValuesRow(RankingRow):
-    """One row: values from rollouts, or a PRM's scores of the steps that lead to the states."""
+    """One row: values as above, or a PRM's scores of the steps that lead to the states."""
 
     scores: ScoresNode | None = Field(None, description="in place of an estimator: of the same trajectories")
 
