@@ -147,6 +147,13 @@ def test_alternatives_go_on_from_drawn_states_and_are_no_less_known(tmp_path, sa
     assert keep(tmp_path / "none", sampled, alternatives=0) == list(drawn_ones.values())
 
 
+def test_a_limit_draws_questions_and_changes_nothing_of_those(tmp_path, sampled):
+    whole, some = keep(tmp_path / "whole", sampled), keep(tmp_path / "some", sampled, limit=2)
+    chosen = {each["question_id"] for each in some}
+    assert len(chosen) == 2 < len({each["question_id"] for each in whole})
+    assert sorted(some, key=str) == sorted((each for each in whole if each["question_id"] in chosen), key=str)
+
+
 def test_shards_together_and_a_second_run_give_the_same_rows(tmp_path, sampled):
     whole = keep(tmp_path / "whole", sampled)
     files = []

@@ -58,15 +58,15 @@ def keep_rollouts(
 ) -> list[dict[str, Any]]:
     """Rows of the rollout table for one shard of the questions: drawn states, then alternatives to their next steps.
 
-    Which states are drawn depends on study, seed and trajectories, not on the node: nodes of other policies or
-    temperatures roll out the same ones. A chunk has fewer questions than elsewhere, as many as its rollouts leave room
-    for.
+    Which questions and states are drawn depends on study, seed and trajectories, not on the node: nodes of other
+    policies or temperatures roll out the same ones. The more rollouts a state has, the fewer questions are in a
+    chunk, so that chunks take about as long as elsewhere.
     """
     spec = job.spec
     sampling = Sampling(spec.temperature, 1.0, spec.max_tokens)
 
     def number(key: str) -> int:
-        return derive_seed(job.study, "states", job.seed, key)
+        return derive_seed(job.study, "drawn", job.seed, key)
 
     def ends(ids: list[int]) -> list[int]:
         return step_ends(policy.tokenizer, ids, job.step_style)[1]
@@ -85,7 +85,10 @@ def keep_rollouts(
         rolled |= _roll_out(job, list(new.values()), questions, policy, sampling, f"{label} alternatives")
         return [_row(visit, rolled[visit.state.key]) for visit in (*picked, *others)]
 
-    pieces = chunks(_by_question(trajectories), max(1, job.data["chunk"] // spec.rollouts))
+    questions_drawn = sorted(_by_question(trajectories), key=lambda group: number(group[0]["question_id"]))[
+        : spec.limit
+    ]
+    pieces = chunks(questions_drawn, max(1, job.data["chunk"] // spec.rollouts))
     return in_chunks(job, pieces, ROLLOUTS, make_rows, job.checkpoint / "rollouts", part)
 
 

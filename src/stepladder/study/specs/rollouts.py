@@ -11,6 +11,7 @@ class StateRollouts(Spec):
     trajectories: TrajectoriesNode
     policy: PolicyNode = Field(description="the policy that finishes the rollouts")
     per_question: PositiveInt | None = Field(None, description="take states of the first samples of each question only")
+    limit: PositiveInt | None = Field(None, description="of at most so many questions, drawn at random")
     states: PositiveInt | None = Field(
         None, description="at most so many distinct states of each question, drawn at random; the bare question is one"
     )
