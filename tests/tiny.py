@@ -1,5 +1,6 @@
 """The smallest real things that tests share: a tokenizer, checkpoints of a few thousand weights, jobs, records."""
 
+import json
 import os
 import random
 import time
@@ -194,6 +195,12 @@ class LanguageRun:
         """A copy of the trained weights."""
         state = self.trainer.accelerator.get_state_dict(self.trainer.model)
         return {name: value.detach().clone() for name, value in state.items()}
+
+
+def course(folder: Path) -> list[dict[str, float]]:
+    """The history of a training, without what its phases took."""
+    points = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
+    return [{name: value for name, value in point.items() if not name.endswith("_seconds")} for point in points]
 
 
 def furthest(a: dict[str, Tensor], b: dict[str, Tensor]) -> float:

@@ -53,12 +53,8 @@ def training_questions(inputs) -> list[dict]:
     return [row for row in read_records(inputs["questions"], QUESTIONS) if row["split"] == "train"]
 
 
-def history(folder) -> list[dict]:
-    return [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
-
-
 def test_reinforcement_really_learns_from_real_samples(way, reinforced, inputs):
-    points = history(reinforced)
+    points = tiny.course(reinforced)
     assert [point["step"] for point in points] == [1, 2, 3]
     assert all(abs(point["sampler_kl"]) < 1e-5 for point in points), "the engine samples from the weights in training"
     assert 0 < points[0]["kl"] < points[2]["kl"]
@@ -77,7 +73,7 @@ def test_reinforcement_that_runs_out_of_time_in_every_iteration(way, reinforced,
             )
         assert not (tmp_path / "checkpoint").exists()
     train_ppo(tiny.ppo_job(tmp_path, inputs, max_seconds=0.0, **WAYS[way]), training_questions(inputs), Counts())
-    assert (tmp_path / "history.jsonl").read_bytes() == (reinforced / "history.jsonl").read_bytes()
+    assert tiny.course(tmp_path) == tiny.course(reinforced)
     weights = [(folder / "checkpoint" / "model.safetensors").read_bytes() for folder in (tmp_path, reinforced)]
     assert weights[0] == weights[1]
 
@@ -93,7 +89,7 @@ def test_two_ranks_with_zero_reinforce_as_one(way, reinforced, inputs, tmp_path,
     command = [*launcher, str(root / "workflow" / "scripts" / "ppo.py"), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)
     assert done.returncode == 0, done.stderr[-3000:]
-    for point, expected in zip(history(tmp_path), history(reinforced), strict=True):
+    for point, expected in zip(tiny.course(tmp_path), tiny.course(reinforced), strict=True):
         assert point.keys() == expected.keys()
         for name in ("reward", "accuracy", "tokens", "steps", "unparsable", *(() if way == "critic" else OF_ROLLOUTS)):
             assert point[name] == pytest.approx(expected[name], rel=0.02), name
@@ -103,7 +99,7 @@ def test_two_ranks_with_zero_reinforce_as_one(way, reinforced, inputs, tmp_path,
 
 @pytest.mark.parametrize("way", [way for way in WAYS if way != "critic"], indirect=True, scope="module")
 def test_rollouts_are_counted_and_no_critic_is_made(reinforced, way):
-    points, made = history(reinforced), json.loads((reinforced / "metrics.json").read_text())["metrics"]
+    points, made = tiny.course(reinforced), json.loads((reinforced / "metrics.json").read_text())["metrics"]
     assert all(0 < point["distinct_states"] < point["states"] and 0 < point["value"] < 1 for point in points)
     assert made["rollout_tokens"] == sum(point["rollout_tokens"] for point in points) > 0
     assert all(2 * p["distinct_states"] < p["rollouts"] <= 4 * p["distinct_states"] for p in points)

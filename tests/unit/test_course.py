@@ -1,10 +1,13 @@
 """The course of an on-policy training: what is said of its iterations, what they took, when they end."""
 
+from types import SimpleNamespace
+
 import pytest
 from onpolicy_scene import episodes, ppo, prepared
 
 import tiny
-from stepladder.policies.course import describe, generated_tokens, is_over, position, totals
+from stepladder.policies import course
+from stepladder.policies.course import Phases, describe, generated_tokens, is_over, note, position, totals
 from stepladder.policies.updates import update
 
 
@@ -77,3 +80,19 @@ def test_with_a_token_budget_the_learning_rate_follows_the_tokens(start):
     # Means of two updates each, at a quarter and at three quarters of the iteration's tokens; none beyond the end.
     shares = [(0.0625 + 0.1875) / 2, (0.3125 + 0.4375) / 2, (0.6875 + 1.0) / 2]
     assert rates == pytest.approx([1e-3 * (1 - share) for share in shares], rel=1e-2)
+
+
+def test_the_bar_says_how_fast_an_iteration_sampled():
+    point = {"reward": 0.5, "accuracy": 0.25, "kl": 0.01, "sampling_seconds": 2.0, "rollout_seconds": 3.0}
+    points = [point | {"generated_tokens": 100}, point | {"generated_tokens": 600}]
+    assert note(points[:1]).endswith("kl 0.0100 20 tokens/s")
+    assert note(points) == "reward 0.500 accuracy 0.250 kl 0.0100 100 tokens/s"
+
+
+def test_phases_take_all_of_the_time_and_follow_each_other(monkeypatch):
+    clock = iter([10.0, 11.0, 13.5])
+    monkeypatch.setattr(course, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    phases = Phases()
+    phases.end("swap")
+    phases.end("update")
+    assert phases.seconds == {"swap_seconds": 1.0, "update_seconds": 2.5}

@@ -1,5 +1,6 @@
 """The course of an on-policy training: what its iterations say and took, and when it ends."""
 
+import time
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 
@@ -53,9 +54,31 @@ def position(history: Sequence[Mapping[str, float]], spec: Ppo) -> int:
     return min(generated_tokens(history), spec.token_budget) if spec.token_budget else len(history)
 
 
-def note(point: Mapping[str, float]) -> str:
-    """What stands beside the bar after an iteration."""
-    return f"reward {point['reward']:.3f} accuracy {point['accuracy']:.3f} kl {point['kl']:.4f}"
+def note(history: Sequence[Mapping[str, float]]) -> str:
+    """What stands beside the bar: the last iteration's episodes, and the speed at which it sampled."""
+    *before, point = history
+    generated = point["generated_tokens"] - generated_tokens(before)
+    speed = generated / max(point["sampling_seconds"] + point["rollout_seconds"], 1e-9)
+    said = f"reward {point['reward']:.3f} accuracy {point['accuracy']:.3f} kl {point['kl']:.4f}"
+    return f"{said} {speed:.0f} tokens/s"
+
+
+class Phases:
+    """The seconds of an iteration's phases, each from the end of the one before it.
+
+    swap: weights into the sampler; sampling: answers, their grades and step scores; logprob: those of policy and
+    reference; rollout: credit, with the rollouts of states where it has any; update: the optimizer steps.
+    """
+
+    def __init__(self):
+        self.seconds: dict[str, float] = {}
+        self._since = time.monotonic()
+
+    def end(self, phase: str) -> None:
+        """The phase ends now, and the next one begins."""
+        now = time.monotonic()
+        self.seconds[f"{phase}_seconds"] = now - self._since
+        self._since = now
 
 
 def describe(episodes: Sequence[Episode], spec: Ppo) -> dict[str, float]:

@@ -15,7 +15,7 @@ from stepladder.generation.engine import Engine
 from stepladder.job import Job
 from stepladder.policies import state_values
 from stepladder.policies.actor_critic import Actor, ActorCritic, before_update, frozen_logprobs
-from stepladder.policies.course import describe, generated_tokens, is_over, new_bar, note, position, totals
+from stepladder.policies.course import Phases, describe, generated_tokens, is_over, new_bar, note, position, totals
 from stepladder.policies.credit import credit_episodes
 from stepladder.policies.episodes import Episode, Sampler, questions_of_iteration
 from stepladder.policies.language import load_reference, save_policy
@@ -54,18 +54,24 @@ def train_ppo(job: Job, questions: Sequence[dict[str, Any]], counts: Counts) -> 
     while not is_over(trainer.history, spec):
         iteration = len(trainer.history)
         with budget.unit():
+            phases = Phases()
             engine.swap_weights(trainer.bare_model.policy.state_dict().items())
+            phases.end("swap")
             chosen = questions_of_iteration(job, questions, iteration)
             own = sampler.sample(chosen[trainer.rank :: trainer.ranks])
+            phases.end("sampling")
             measure(own, spec, trainer, reference)
             episodes = gather_episodes(own, spec.samples, trainer)
+            phases.end("logprob")
             rolled = give_credit(episodes, sampler, chosen, iteration, trainer)
+            phases.end("rollout")
             generated = generated_tokens(trainer.history, episodes, rolled)
             losses = update(episodes, spec, trainer, iteration, job.derive_seed("updates", iteration), generated)
+            phases.end("update")
         said = describe(episodes, spec) | {"generated_tokens": generated}
-        trainer.history.append({"step": iteration + 1, **said, **rolled, **losses})
+        trainer.history.append({"step": iteration + 1, **said, **rolled, **losses, **phases.seconds})
         if trainer.accelerator.is_main_process:
-            bar.update(position(trainer.history, spec), note(trainer.history[-1]))
+            bar.update(position(trainer.history, spec), note(trainer.history))
         if trainer.keep_or_stop(budget, job.checkpoint, {}, more=not is_over(trainer.history, spec)):
             raise budget.fault(f"at iteration {iteration + 1} of {spec.iterations}", CHECKPOINT_KEPT)
     if trainer.accelerator.is_main_process:
