@@ -23,6 +23,7 @@ LIGHT = {
     "costs": set(),
     "table": {"matplotlib"},
     "step_table": {"matplotlib"},
+    "efficiency_table": {"matplotlib"},
     "value_table": {"matplotlib"},
     "ranking_table": set(),
     "published_labels": set(),

@@ -42,6 +42,44 @@ rule tables_answers:
         " --input reported {input.reported:q} --output {params.folder:q} 2>&1 | tee {log:q}"
 
 
+# Accuracy against what it took.
+rule tables_efficiency:
+    input:
+        unpack(inputs_of("tables")),
+    output:
+        csv=output_of("tables", "table.csv"),
+        md=output_of("tables", "table.md"),
+        tex=output_of("tables", "table.tex"),
+        html=report(
+            output_of("tables", "table.html"),
+            caption="../report/efficiency.rst",
+            category="Tables",
+            labels={"table": "{name}"},
+        ),
+        figure=report(
+            output_of("tables", "efficiency.png"),
+            caption="../report/efficiency.rst",
+            category="Figures",
+            labels={"table": "{name}", "figure": "accuracy against cost"},
+        ),
+        metrics=output_of("tables", "metrics.json"),
+    log:
+        log_of("tables"),
+    wildcard_constraints:
+        name=one_of(study.names("tables", "efficiency")),
+    conda:
+        "../envs/stepladder.yaml"
+    threads: threads_for("light")
+    resources:
+        **resources_for("light"),
+    params:
+        job=job_of("tables"),
+        folder=subpath(output.metrics, parent=True),
+    shell:
+        "python workflow/scripts/efficiency_table.py --job {params.job:q} --input answers {input.answers:q}"
+        " --input costs {input.costs:q} --output {params.folder:q} 2>&1 | tee {log:q}"
+
+
 # How well step scores tell right steps from wrong ones.
 rule tables_steps:
     input:

@@ -9,6 +9,7 @@ from stepladder.study.nodes import Node, Nodes
 from stepladder.study.question_checks import LOCAL_FILES
 from stepladder.study.settings import Settings
 from stepladder.study.specs.questions import Questions
+from stepladder.study.spending import spent_by
 
 # The tables of steps and states are made from what their rows name under these keys, which are the names of stages.
 _JUDGED_BY = {"steps": ("scores", "labels"), "values": ("rollouts", "scores"), "ranking": ("rollouts",)}
@@ -109,15 +110,30 @@ def inputs(
                 ]
                 for key in _JUDGED_BY[spec.kind]
             }
+        case "tables" if spec.kind == "efficiency":
+            answers = [artefact("evaluations", row.evaluation, each) for row in spec.rows for each in settings.seeds]
+            answers = list(dict.fromkeys(answers))
+            spent = dict.fromkeys(key for keys in spent_by(spec, nodes).values() for key in keys)
+            made = [(stage, artefact(stage, name, each)) for stage, name in spent for each in settings.seeds]
+            return {
+                "answers": answers,
+                "metrics": [_beside(path, "metrics.json") for path in answers],
+                "costs": [_beside(path, "metrics.json") for _, path in made]
+                + [_beside(path, "reference.json") for stage, path in made if stage == "pairs"],
+            }
         case _:
             evaluations = dict.fromkeys(row.evaluation for row in spec.rows)
             answers = [artefact("evaluations", each, seed) for each in evaluations for seed in settings.seeds]
             return {
                 "answers": answers,
                 # Beside the answers, and read with them: which evaluation and seed they are of.
-                "metrics": [str(Path(path).parent / "metrics.json") for path in answers],
+                "metrics": [_beside(path, "metrics.json") for path in answers],
                 "reported": [reported_file(spec.reported)] if spec.reported else [],
             }
+
+
+def _beside(path: str, file: str) -> str:
+    return str(Path(path).parent / file)
 
 
 def _tokenizer_of(nodes: Nodes, trajectories: str) -> str:

@@ -6,6 +6,7 @@ from stepladder.study.canonical import canonical_json, digest
 from stepladder.study.nodes import Key, Node, Nodes
 from stepladder.study.settings import Settings
 from stepladder.study.specs import STAGES
+from stepladder.study.spending import spent_by
 
 # Raise a stage's number when a change of code changes what it writes: its nodes, and what is made from them, rerun.
 CODE_VERSIONS = dict.fromkeys(STAGES, 1) | {
@@ -43,6 +44,9 @@ def _job_text(settings: Settings, nodes: Nodes, node: Node) -> str:
         data["chunk"] = settings.scale.chunk
     if node.stage == "tables":
         data["seeds"] = list(settings.seeds)
+        if node.spec.kind == "efficiency":
+            spent = spent_by(node.spec, nodes)
+            data["spent"] = {label: [f"{stage}/{name}" for stage, name in keys] for label, keys in spent.items()}
     return canonical_json(data)
 
 

@@ -3,7 +3,7 @@
 from stepladder.study.faults import Fault, did_you_mean
 from stepladder.study.nodes import Nodes
 from stepladder.study.specs.evaluations import Evaluation
-from stepladder.study.specs.tables import AnswersRow, RankingRow, StepsRow, Table, ValuesRow
+from stepladder.study.specs.tables import AnswersRow, EfficiencyRow, RankingRow, StepsRow, Table, ValuesRow
 
 # Published answers to each question, by format.
 CANDIDATES = {"gsm8k": 4, "pqm": 128}
@@ -25,6 +25,8 @@ def faults_of_table(name: str, spec: Table, nodes: Nodes) -> list[Fault]:
             faults += _one_set_of_steps(row, place, nodes)
         elif isinstance(row, RankingRow):
             faults += _rollouts(row, place, nodes)
+        elif isinstance(row, EfficiencyRow):
+            faults += _of_a_policy(row, place, nodes)
         else:
             if row.reported and not spec.reported:
                 said = f"row {row.label!r} names a reported row, and the table no file of reported numbers"
@@ -72,6 +74,18 @@ def _rollouts(row: RankingRow, place: tuple[str, ...], nodes: Nodes) -> list[Fau
         said = f"row {row.label!r} needs the sampler's log-probs, which {there} have at temperature 1 only"
         faults.append(Fault((*place, "estimator"), said))
     return faults
+
+
+def _of_a_policy(row: EfficiencyRow, place: tuple[str, ...], nodes: Nodes) -> list[Fault]:
+    node = nodes.get(("evaluations", row.evaluation))
+    if node is None:
+        return []
+    if node.spec.method != "sampled":
+        said = f"row {row.label!r}: evaluations.{row.evaluation} is of no policy; take one of method sampled"
+        return [Fault((*place, "evaluation"), said)]
+    if row.answer == "mean_sample" and not node.spec.samples:
+        return [Fault((*place, "answer"), f"row {row.label!r}: evaluations.{row.evaluation} has no samples")]
+    return []
 
 
 def _samples(row: AnswersRow, place: tuple[str, ...], nodes: Nodes) -> list[Fault]:

@@ -62,6 +62,24 @@ class AnswersTable(Spec):
     resamples: PositiveInt = Field(2000, description="bootstrap resamples of questions and seeds")
 
 
+class EfficiencyRow(Spec):
+    """One row: an evaluation of a policy, which the row's cost is that of."""
+
+    label: OneLine
+    evaluation: EvaluationNode = Field(description="of method sampled")
+    answer: Literal["greedy", "mean_sample"] = "greedy"
+
+
+class EfficiencyTable(Spec):
+    """Accuracy beside what it took: tokens and time of all that the baseline's policy was not made from."""
+
+    kind: Literal["efficiency"]
+    title: OneLine
+    baseline: str = Field(description="label of the row that paired differences are taken to, and costs counted from")
+    rows: tuple[EfficiencyRow, ...] = Field(min_length=1)
+    resamples: PositiveInt = Field(2000, description="bootstrap resamples of questions and seeds")
+
+
 class StepsRow(Spec):
     """One row: a PRM's scores beside labels of the same trajectories."""
 
@@ -119,4 +137,4 @@ class RankingTable(Spec):
     resamples: PositiveInt = Field(1000, description="bootstrap resamples of questions and seeds")
 
 
-Table = Annotated[AnswersTable | StepsTable | ValuesTable | RankingTable, Field(discriminator="kind")]
+Table = Annotated[AnswersTable | EfficiencyTable | StepsTable | ValuesTable | RankingTable, Field(discriminator="kind")]
