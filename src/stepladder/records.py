@@ -83,19 +83,21 @@ LABELS = _schema(
 # One state with its rollouts, lists in the order of their draws. `step`: how many steps it has behind it in the first
 # trajectory that reached it, 0 for the bare question. An alternative next step has the key of the state that it goes on
 # from as its `parent`; null in states of trajectories. `state_ids`: of prompt and answer so far. Of each rollout:
-# whether its answer is right, its own tokens and their log-probs together, at temperature 1, and the whole answer.
-# `critic`: what the policy's critic says of the state, where it was asked.
+# whether its answer is right, its own token ids, how many they are, the sum of their log-probs at temperature 1 and at
+# that of sampling (null in unfinished work), and the whole answer. `critic`: what the policy's critic says of the state,
+# where it was asked.
 ROLLOUTS = _schema(
     _step_key,
     {
         "state": pa.string(),
         "state_ids": _ids,
         "correct": pa.list_(pa.bool_()),
+        "rollout_ids": pa.list_(_ids),
         "tokens": _ids,
         "logprobs": pa.list_(pa.float64()),
         "texts": pa.list_(pa.string()),
     },
-    {"parent": pa.string(), "critic": pa.float64()},
+    {"parent": pa.string(), "sampler_logprobs": pa.list_(pa.float64()), "critic": pa.float64()},
 )
 
 # One step's score by a PRM: the head's output and its sigmoid.
@@ -146,6 +148,8 @@ ANSWERS = _schema(
         "gold": pa.string(),
         "correct": pa.bool_(),
         "correct_flexible": pa.bool_(),
+        # by the rule of released code
+        "correct_as_published": pa.bool_(),
         "steps": pa.int32(),
         "tokens": pa.int32(),
         "finish_reason": pa.string(),

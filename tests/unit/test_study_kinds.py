@@ -130,11 +130,6 @@ def test_every_kind_has_its_inputs():
         ),
         (put("tables.values.rows.0.k", 7), "tables.values.rows.0.k", "leave 2 to judge by"),
         (put("tables.values.rows.1.rollouts", "cool"), "tables.values.rows.1.scores", "take those of the same"),
-        (
-            put("tables.values.rows.2.estimator", "importance_weighted"),
-            "tables.values.rows.2.estimator",
-            "at temperature 1 only",
-        ),
         (put("tables.values.rows.2.k", 0), "tables.values.rows.2.k", "greater than 0"),
         (put("rollouts.cool.critic", True), "rollouts.cool.critic", "has no critic"),
         (put("tables.ranking.rows.0.critic", True), "tables.ranking.rows.0.critic", "do not ask a critic"),

@@ -58,10 +58,13 @@ def write_rollouts(root: Path, seed: int, name: str = "many", parents: bool = Tr
     rows = []
     for (question, step, parent, place), chance in chances_of(seed).items():
         correct = (rng.random(n) < chance).tolist()
+        logprobs = (-5 * rng.random(n)).tolist()
+        # The policy itself would be right less often: of right rollouts its sampler drew more.
+        leaning = [logprob + 0.5 * good for logprob, good in zip(logprobs, correct, strict=True)]
         row = {
             "question_id": question, "sample": 0, "step": step, "state": f"{question} {step} {parent} {place}",
-            "state_ids": [], "parent": parent, "correct": correct, "tokens": [10] * n,
-            "logprobs": (-5 * rng.random(n)).tolist(), "texts": ["yes" if good else "no" for good in correct],
+            "state_ids": [], "parent": parent, "correct": correct, "rollout_ids": [[]] * n, "tokens": [10] * n,
+            "logprobs": logprobs, "sampler_logprobs": leaning, "texts": ["yes" if good else "no" for good in correct],
             "critic": chance + 0.1,
         }  # fmt: skip
         if parents or parent is None:
@@ -120,6 +123,15 @@ def test_the_estimators_stand_where_theory_puts_them(files):
     for each in (mean, shrunk):
         assert 0 < one["within"].mean < each["within"].mean < each["between"].mean <= 100
         assert each["within"].low < each["within"].mean < each["within"].high
+
+
+def test_importance_weights_take_the_samplers_leaning_out_of_the_values(files):
+    """Right rollouts are e^0.5 times as likely under the sampler: the policy's own values are lower."""
+    row = {"label": "weighted", "rollouts": "many", "estimator": "importance_weighted", "k": 31}
+    weighted = values_table(files, row).lines[-1].cells
+    chances, ratio = picked(), np.exp(-0.5)
+    expected = (chances * ratio / (chances * ratio + 1 - chances) - chances).mean()
+    assert weighted["bias"].low < 100 * expected < weighted["bias"].high < 0
 
 
 def test_a_score_is_that_of_the_last_step_behind_the_state_and_the_bare_question_has_none(files):

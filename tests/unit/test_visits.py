@@ -3,11 +3,14 @@
 import random
 
 import pytest
+import torch
 
 import tiny
 from stepladder.generation.requests import Completion
 from stepladder.generation.shards import gather_metrics, gather_tables
 from stepladder.generation.trajectories import prompts_of, trajectory_rows
+from stepladder.policies.actor_critic import ActorCritic, critic_values
+from stepladder.policies.hindsight import with_critic, with_sampler_logprobs
 from stepladder.reasoning.states import state_key
 from stepladder.reasoning.tokens import decode, encode_answer, step_ends
 from stepladder.records import ROLLOUTS, Counts, write_records
@@ -121,7 +124,8 @@ def test_each_state_has_all_of_its_rollouts_graded_with_what_the_estimators_ask_
         own = [completion(request.seed + i) for i in range(6)]
         texts = [decode(tiny.tokenizer(), [*prefix, *one.token_ids]) for one in own]
         assert request.samples == 6 and request.max_tokens == 60 - len(prefix)
-        assert tuple(each["state_ids"]) == request.prompt_ids and each["critic"] is None
+        assert tuple(each["state_ids"]) == request.prompt_ids and each["critic"] is each["sampler_logprobs"] is None
+        assert each["rollout_ids"] == [list(one.token_ids) for one in own]
         assert each["texts"] == texts and each["tokens"] == [len(one.token_ids) for one in own]
         assert each["correct"] == [f"#### {questions[each['question_id']]['answer']}" in text for text in texts]
         assert each["logprobs"] == pytest.approx([sum(one.logprobs) for one in own])
@@ -171,6 +175,34 @@ def test_shards_together_and_a_second_run_give_the_same_rows(tmp_path, sampled):
     _, metrics = gather_metrics([file.with_suffix(".json") for file in files], table)
     tokens = {each["state"]: sum(each["tokens"]) for each in whole}
     assert metrics["generated_tokens"] == sum(tokens.values())
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.5])
+def test_log_probs_at_the_temperature_of_sampling_are_those_of_scaled_logits(tmp_path, sampled, temperature):
+    policy = tiny.checkpoint(tmp_path / "policy")
+    rows = keep(tmp_path, sampled, temperature=temperature)[:3]
+    found = with_sampler_logprobs(rows, policy, temperature)
+    model = tiny.model()
+    for row, made in zip(rows, found, strict=True):
+        if temperature == 1:
+            assert made["sampler_logprobs"] == row["logprobs"], "as the engine has told them"
+            continue
+        for ids, logprob in zip(row["rollout_ids"], made["sampler_logprobs"], strict=True):
+            whole = torch.tensor([[*row["state_ids"], *ids]])
+            with torch.no_grad():
+                logprobs = (model(whole).logits[0, :-1] / temperature).log_softmax(-1)
+            own = logprobs.gather(1, whole[0, 1:, None])[len(row["state_ids"]) - 1 :, 0]
+            assert logprob == pytest.approx(own.sum().item(), abs=1e-3)
+
+
+def test_a_critic_is_asked_for_every_state(tmp_path, sampled):
+    model = ActorCritic.load(tiny.checkpoint(tmp_path / "start"))
+    torch.nn.init.normal_(model.value_head.weight)
+    model.save_pretrained(tmp_path / "policy")
+    rows = keep(tmp_path, sampled)
+    found = with_critic(rows, tmp_path / "policy")
+    assert [row["critic"] for row in found] == critic_values(tmp_path / "policy", [row["state_ids"] for row in rows])
+    assert [row["state"] for row in found] == [row["state"] for row in rows]
 
 
 def test_nodes_of_other_policies_and_temperatures_roll_out_the_same_states(tmp_path, sampled):

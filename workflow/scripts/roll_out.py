@@ -2,7 +2,7 @@
 
 from stepladder.generation.work import PolicyEngine
 from stepladder.job import Job, run
-from stepladder.policies.actor_critic import critic_values
+from stepladder.policies.hindsight import with_critic, with_sampler_logprobs
 from stepladder.questions.judging import algebra
 from stepladder.records import QUESTIONS, ROLLOUTS, TRAJECTORIES, Counts, read_records, write_records
 from stepladder.supervision.monte_carlo import chosen_trajectories
@@ -17,10 +17,10 @@ def main(job: Job) -> None:
     chosen = chosen_trajectories(trajectories, job.spec.per_question)
     policy = PolicyEngine(job.path("policy"), job.engine)
     rows = keep_rollouts(job, chosen, questions, policy, job.shard)
-    policy.close()  # a critic needs the room
+    policy.close()  # the models below need the room
+    rows = with_sampler_logprobs(rows, job.path("policy"), job.spec.temperature)
     if job.spec.critic:
-        values = critic_values(job.path("policy"), [row["state_ids"] for row in rows])
-        rows = [row | {"critic": value} for row, value in zip(rows, values, strict=True)]
+        rows = with_critic(rows, job.path("policy"))
     counts = Counts(len(rows))
     counts.rows_out = len(rows)
     write_records(rows, ROLLOUTS, job.shard_file("parquet"))

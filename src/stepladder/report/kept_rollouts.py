@@ -31,6 +31,7 @@ class Kept:
         rewards: (states, rollouts) 1 or 0.
         tokens: (states, rollouts).
         logprobs: (states, rollouts).
+        sampler_logprobs: (states, rollouts).
         critic: (states,) what a critic says of each; NaN where none was asked.
         texts: (states, rollouts); empty where nobody reads them.
     """
@@ -40,6 +41,7 @@ class Kept:
     rewards: np.ndarray
     tokens: np.ndarray
     logprobs: np.ndarray
+    sampler_logprobs: np.ndarray
     critic: np.ndarray
     texts: tuple[tuple[str, ...], ...]
 
@@ -56,18 +58,17 @@ class Kept:
             rewards=self.rewards[places],
             tokens=self.tokens[places],
             logprobs=self.logprobs[places],
+            sampler_logprobs=self.sampler_logprobs[places],
             critic=self.critic[places],
             texts=tuple(self.texts[i] for i in places) if self.texts else (),
         )
 
     def rollouts(self, state: int, place: slice) -> list[Rollout]:
-        """Some rollouts of a state, as the estimators read them; they were sampled at temperature 1."""
+        """Some rollouts of a state, as the estimators read them."""
         texts = self.texts[state][place] if self.texts else ("",) * (place.stop - place.start)
-        numbers = (each[state, place].tolist() for each in (self.rewards, self.tokens, self.logprobs))
-        return [
-            Rollout(reward, text, length, logprob, logprob)
-            for text, reward, length, logprob in zip(texts, *numbers, strict=True)
-        ]
+        told = (self.tokens, self.logprobs, self.sampler_logprobs)
+        numbers = (each[state, place].tolist() for each in told)
+        return list(map(Rollout, self.rewards[state, place].tolist(), texts, *numbers))
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,8 @@ def read_rollouts(paths: Sequence[Path], texts: bool, alternatives: bool) -> dic
     Raises:
         StepladderError: when a file cannot be read or holds no such state.
     """
-    columns = [name for name in ROLLOUTS.names if name != "state_ids" and (texts or name != "texts")]
+    unread = {"state", "state_ids", "rollout_ids"} | (set() if texts else {"texts"})
+    columns = [name for name in ROLLOUTS.names if name not in unread]
     found: dict[str, dict[int, Kept]] = {}
     for path in paths:
         name, seed = origin(path)
@@ -141,6 +143,7 @@ def _kept(rows: Sequence[dict[str, Any]]) -> Kept:
         rewards=np.array([row["correct"] for row in rows], dtype=np.float64),
         tokens=np.array([row["tokens"] for row in rows], dtype=np.int64),
         logprobs=np.array([row["logprobs"] for row in rows], dtype=np.float64),
+        sampler_logprobs=np.array([row["sampler_logprobs"] for row in rows], dtype=np.float64),
         critic=np.array([np.nan if row["critic"] is None else row["critic"] for row in rows]),
         texts=tuple(tuple(row["texts"]) for row in rows if "texts" in row),
     )

@@ -21,7 +21,7 @@ def draw_by_step(rows: Sequence[JudgedValues], path: Path) -> None:
             axes.plot([each.step for each in row.errors], [each.mean_absolute_error for each in row.errors], "o",
                       color=COLOURS[place % len(COLOURS)], linestyle=_DASHES[place // len(COLOURS) % len(_DASHES)],
                       markersize=4, label=row.label)  # fmt: skip
-        axes.set_ylim(bottom=0)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         finish(axes, f"rollouts.{node}", "steps behind the state", "mean absolute error")
+    places[0].set_ylim(bottom=0)  # of all panels, once everything is drawn
     save(figure, path)

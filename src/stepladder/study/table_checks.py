@@ -70,9 +70,6 @@ def _rollouts(row: RankingRow, place: tuple[str, ...], nodes: Nodes) -> list[Fau
     if row.k + 2 > node.spec.rollouts:
         said = f"row {row.label!r} reads {row.k} of {node.spec.rollouts} rollouts of {there}; leave 2 to judge by"
         faults.append(Fault((*place, "k"), said))
-    if row.estimator == "importance_weighted" and node.spec.temperature != 1:
-        said = f"row {row.label!r} needs the sampler's log-probs, which {there} have at temperature 1 only"
-        faults.append(Fault((*place, "estimator"), said))
     return faults
 
 

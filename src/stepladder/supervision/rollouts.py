@@ -139,6 +139,7 @@ def _row(visit: Visit, rollouts: Sequence[Graded]) -> dict[str, Any]:
         "state_ids": [*visit.state.prompt_ids, *visit.state.prefix_ids],
         "parent": visit.parent,
         "correct": [each.correct for each in rollouts],
+        "rollout_ids": [list(each.sampled.token_ids) for each in rollouts],
         "tokens": [len(each.sampled.token_ids) for each in rollouts],
         "logprobs": [sum(each.sampled.logprobs) for each in rollouts],
         "texts": [each.text for each in rollouts],

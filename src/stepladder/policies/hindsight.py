@@ -1,0 +1,33 @@
+"""What a model says of rollouts that were kept, once the engine that sampled them has left the device."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from stepladder.policies.actor_critic import critic_values, frozen_logprobs
+from stepladder.policies.language import load_reference
+from stepladder.training.sequences import TokenSequence
+
+
+def with_critic(rows: Sequence[dict[str, Any]], policy: Path) -> list[dict[str, Any]]:
+    """Rows of the rollout table with the value that the policy's critic gives to each state.
+
+    Raises:
+        StepladderError: when the policy has no critic, or a broken one.
+    """
+    values = critic_values(policy, [row["state_ids"] for row in rows])
+    return [row | {"critic": value} for row, value in zip(rows, values, strict=True)]
+
+
+def with_sampler_logprobs(rows: Sequence[dict[str, Any]], policy: Path, temperature: float) -> list[dict[str, Any]]:
+    """Rows of the rollout table with the log-prob of each rollout at the temperature at which it was sampled.
+
+    The engine tells those at temperature 1 only.
+    """
+    if temperature == 1:
+        return [row | {"sampler_logprobs": row["logprobs"]} for row in rows]
+    sequences = [
+        TokenSequence((*row["state_ids"], *ids), len(row["state_ids"])) for row in rows for ids in row["rollout_ids"]
+    ]
+    sums = iter([each.sum().item() for each in frozen_logprobs(load_reference(policy), sequences, temperature)])
+    return [row | {"sampler_logprobs": [next(sums) for _ in row["logprobs"]]} for row in rows]
