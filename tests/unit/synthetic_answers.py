@@ -22,6 +22,7 @@ def answer_row(question: str, decoding: str, sample: int, letter: str, scores: d
         "gold": GOLD,
         "correct": STRICT[letter] == GOLD,
         "correct_flexible": FLEXIBLE[letter] == GOLD,
+        "correct_as_published": FLEXIBLE[letter] is not None,  # a rule that takes whatever it can read
         "steps": 2,
         "tokens": 9,
         "finish_reason": "stop",

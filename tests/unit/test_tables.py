@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 from synthetic_answers import DPO_GREEDY, ROWS, SFT_GREEDY, STRICT, TABLE, answer_row, write_evaluation, write_study
 
 from stepladder.errors import StepladderError
@@ -327,3 +328,15 @@ def test_questions_without_an_answer_have_a_column_of_their_own(tmp_path):
     assert layout.header[1:5] == ["GSM8K", "GSM-Plus", "answerable", "unanswerable"]
     assert layout.rows[0][1:5] == ["100.0", "33.3", "0.0", "50.0"]
     assert "GSM-Plus 3, answerable 1, unanswerable 2" in layout.notes[0]
+
+
+def test_a_row_may_be_graded_by_the_rule_of_released_code(tmp_path):
+    path = write_evaluation(tmp_path, "e", 0, {"qqa/1": "R", "qqa/2": "f", "qqa/3": "W", "qqa/4": "-"})
+    rows = [{"label": grading, "evaluation": "e", "grading": grading} for grading in ("strict", "published")]
+    spec = AnswersTable.model_validate(
+        {"kind": "answers", "title": "t", "baseline": "strict", "resamples": 20, "rows": rows}
+    )
+    table = make_table(spec, read_evaluated([path]), {}, seed=0)
+    assert [line.cells["average"].mean for line in table.lines] == [25, 75]
+    with pytest.raises(ValidationError, match="published rules judge single answers"):
+        AnswersRow(label="a", evaluation="e", answer="majority", n=2, grading="published")

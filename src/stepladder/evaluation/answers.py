@@ -33,6 +33,7 @@ def answer_rows(
         | {
             "decoding": decoding,
             "gold": gold_answer(questions[row["question_id"]]),
+            "correct_as_published": right_as_published(row["text"], questions[row["question_id"]]),
             "steps": len(row["step_ends"]),
             "tokens": len(row["token_ids"]),
             "prm_scores": {
@@ -66,9 +67,7 @@ def _datasets(rows: Sequence[dict[str, Any]]) -> list[str]:
 def _describe(rows: Sequence[dict[str, Any]], questions: Mapping[str, Question]) -> dict[str, Any]:
     asked = [questions[row["question_id"]] for row in rows]
     found = _accuracies(rows) | {
-        "accuracy_as_published": fmean(
-            right_as_published(row["text"], question) for row, question in zip(rows, asked, strict=True)
-        ),
+        "accuracy_as_published": fmean(row["correct_as_published"] for row in rows),
         "unparsable": fmean(row["answer"] is None for row in rows),
         "steps": fmean(row["steps"] for row in rows),
         "tokens": fmean(row["tokens"] for row in rows),

@@ -15,11 +15,12 @@ from stepladder.evaluation.votes import expected_majority
 from stepladder.records import ANSWERS, read_json, read_table
 from stepladder.study.fields import DATASETS
 
-Reading = Literal["strict", "flexible"]
+Reading = Literal["strict", "flexible", "published"]
 _COLUMNS = [name for name in ANSWERS.names if name not in ("steps", "tokens", "finish_reason", "text")]
 _KEYS: dict[Reading, tuple[str, str]] = {
     "strict": ("answer", "correct"),
     "flexible": ("answer_flexible", "correct_flexible"),
+    "published": ("answer", "correct_as_published"),
 }
 
 

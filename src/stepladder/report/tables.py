@@ -83,7 +83,7 @@ def make_table(spec: AnswersTable, evaluated: Evaluated, reported: dict[str, Rep
             evaluation lacks.
     """
     estimator = Estimator(evaluated, spec.resamples, seed)
-    scores = {row.label: row_scores(row, evaluated) for row in spec.rows}
+    scores = {row.label: row_scores(row, evaluated, row.grading) for row in spec.rows}
     tests = _tests(spec, scores, estimator)
     lines: list[Line] = []
     for row in spec.rows:

@@ -27,6 +27,9 @@ class AnswersRow(Spec):
     evaluation: EvaluationNode
     answer: Literal["greedy", "mean_sample", "majority", "best_of_n", "weighted_majority", "pass"] = "greedy"
     n: PositiveInt = 1
+    grading: Literal["strict", "published"] = Field(
+        "strict", description="what is right; published: by the rule of released code, of single answers alone"
+    )
     reference_prm: Literal["oracle", "random"] | None = Field(
         None, description="in place of a PRM: one that knows which answers are right, or one that knows nothing"
     )
@@ -37,6 +40,13 @@ class AnswersRow(Spec):
     )
     temperature: PositiveFloat = Field(1.0, description="divides the log-odds of weights")
     reported: str | None = Field(None, description="row of the reported table to print beside this one")
+
+    @field_validator("grading")
+    @classmethod
+    def _votes_count_equal_values(cls, value: str, info: ValidationInfo) -> str:
+        if value == "published" and info.data.get("answer") not in ("greedy", "mean_sample", "pass"):
+            raise ValueError("published rules judge single answers: take greedy, mean_sample or pass")
+        return value
 
     @field_validator("prm")
     @classmethod
