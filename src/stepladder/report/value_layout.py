@@ -72,10 +72,16 @@ def _interval_words(cell: Cell | None) -> str:
 
 def _fine_words(cell: Cell | None) -> str:
     """To two places: squared errors are small."""
-    return NOTHING if cell is None else f"{cell.mean:.2f} [{cell.low:.2f}, {cell.high:.2f}]"
+    return NOTHING if cell is None else _fine("{:.2f} [{:.2f}, {:.2f}]", cell.mean, cell.low, cell.high)
 
 
 def _fine_difference(cell: Cell | None) -> str:
     if cell is None or cell.difference is None:
         return NOTHING
-    return f"{cell.difference:+.2f} [{cell.difference_low:+.2f}, {cell.difference_high:+.2f}]"
+    numbers = cell.difference, cell.difference_low, cell.difference_high
+    return _fine("{:+.2f} [{:+.2f}, {:+.2f}]", *numbers)
+
+
+def _fine(words: str, *numbers: float) -> str:
+    # Adding 0 turns the -0.0 that rounding leaves into 0.0.
+    return words.format(*(round(number, 2) + 0.0 for number in numbers))
