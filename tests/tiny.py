@@ -193,8 +193,8 @@ class LanguageRun:
 
     def weights(self) -> dict[str, Tensor]:
         """A copy of the trained weights."""
-        state = self.trainer.accelerator.get_state_dict(self.trainer.model)
-        return {name: value.detach().clone() for name, value in state.items()}
+        with self.trainer.whole_weights():
+            return {name: value.detach().clone() for name, value in self.trainer.bare_model.state_dict().items()}
 
 
 def course(folder: Path) -> list[dict[str, float]]:

@@ -27,6 +27,7 @@ WAYS = {
         },
     },
 }
+ZERO = {"critic": {"deepspeed": "zero3"}, "rollouts": {"deepspeed": "zero2", "offload": True}}
 OF_ROLLOUTS = ("states", "distinct_states", "rollouts", "rollout_tokens", "value", "value_deviation")
 
 
@@ -80,7 +81,7 @@ def test_reinforcement_that_runs_out_of_time_in_every_iteration(way, reinforced,
 
 def test_two_ranks_with_zero_reinforce_as_one(way, reinforced, inputs, tmp_path, root):
     """Each rank samples its share with an engine of its own, and both learn from all episodes."""
-    job = tiny.ppo_job(tmp_path, inputs, optimisation={"deepspeed": "zero2", "processes": 2}, **WAYS[way])
+    job = tiny.ppo_job(tmp_path, inputs, optimisation={"processes": 2, **ZERO[way]}, **WAYS[way])
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     arguments = ["--job", json.dumps(job.data), "--output", str(tmp_path)]
     for name, path in inputs.items():

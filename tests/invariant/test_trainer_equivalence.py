@@ -72,9 +72,10 @@ def compare(folder: Path, mode: str, ranks: int, alone, tolerance: float) -> Non
 
 
 def test_two_ranks_train_as_one_with_and_without_zero(tmp_path, alone):
-    launched(tmp_path, 2, "none", "zero2")
+    launched(tmp_path, 2, "none", "zero2", "zero3_offload")
     compare(tmp_path, "none", 2, alone, 1e-5)
     compare(tmp_path, "zero2", 2, alone, 1e-4)
+    compare(tmp_path, "zero3_offload", 2, alone, 1e-4)
 
 
 def test_zero_on_one_rank_needs_no_launcher(tmp_path, alone):

@@ -16,7 +16,8 @@ import tiny
 def fresh(mode: str) -> tiny.LanguageRun:
     """A run of its own: accelerate keeps one state a process, and allows DeepSpeed only in a new one."""
     AcceleratorState._reset_state(reset_partial_state=True)
-    return tiny.LanguageRun(deepspeed=mode, micro_batch=3)
+    deepspeed, *offload = mode.split("_")
+    return tiny.LanguageRun(deepspeed=deepspeed, offload=bool(offload), micro_batch=3)
 
 
 def slow_to_save(run: tiny.LanguageRun) -> None:

@@ -16,6 +16,8 @@ from stepladder.training.sequences import TokenSequence, collate, first_target, 
 
 # The critic's folder in a checkpoint of its policy, and the file of its head there.
 CRITIC, _VALUE_HEAD = "critic", "value_head.safetensors"
+# What a rank reads while others read their last sequences.
+_OTHERS_PASS = TokenSequence((0, 0), 1)
 
 
 class Actor(nn.Module):
@@ -30,9 +32,9 @@ class Actor(nn.Module):
         """From a policy's checkpoint."""
         return cls(load_policy(checkpoint))
 
-    def save_pretrained(self, folder: Path, state_dict: dict[str, Tensor] | None = None) -> None:
-        """Writes the policy as a Hugging Face checkpoint, with the weights given or its own."""
-        self.policy.save_pretrained(folder, state_dict=state_dict)
+    def save_pretrained(self, folder: Path) -> None:
+        """Writes the policy as a Hugging Face checkpoint."""
+        self.policy.save_pretrained(folder)
 
     def forward(self, ids: Tensor, attention: Tensor, first: int, temperature: float) -> tuple[Tensor, ...]:
         """Log-prob of every token from position ``first`` on, (batch, longest - first)."""
@@ -55,9 +57,9 @@ class ActorCritic(Actor):
         policy = load_policy(checkpoint)
         return cls(policy, load_model(AutoModel, checkpoint, dtype=policy.dtype))
 
-    def save_pretrained(self, folder: Path, state_dict: dict[str, Tensor] | None = None) -> None:
+    def save_pretrained(self, folder: Path) -> None:
         """Writes the policy as a Hugging Face checkpoint, and the critic into a folder of it."""
-        super().save_pretrained(folder, state_dict)
+        super().save_pretrained(folder)
         self.critic.save_pretrained(folder / CRITIC)
         save_file(self.value_head.state_dict(), folder / CRITIC / _VALUE_HEAD)
 
@@ -103,14 +105,23 @@ def frozen_logprobs(model: nn.Module, sequences: Sequence[TokenSequence], temper
     return _of_targets(sequences, forward, next(model.parameters()).device)[0]
 
 
-@torch.inference_mode()
-def before_update(model: Actor, sequences: Sequence[TokenSequence], temperature: float) -> list[list[Tensor]]:
-    """Of each sequence's targets the log-probs, and the values where there is a critic; (targets,) tensors."""
+@torch.no_grad()
+def before_update(
+    model: Actor, sequences: Sequence[TokenSequence], temperature: float, passes: int = 0
+) -> list[list[Tensor]]:
+    """Of each sequence's targets the log-probs, and the values where there is a critic; (targets,) tensors.
+
+    Args:
+        passes: least forward passes; where ZeRO-3 splits the weights, all ranks must do as many.
+    """
 
     def forward(ids: Tensor, attention: Tensor, first: int) -> tuple[Tensor, ...]:
         return model(ids, attention, first, temperature)
 
-    return _of_targets(sequences, forward, next(model.parameters()).device)
+    device = next(model.parameters()).device
+    for _ in range(passes - len(batches_by_tokens([len(sequence.ids) for sequence in sequences]))):
+        forward(*collate([_OTHERS_PASS], device)[:2], 1)
+    return _of_targets(sequences, forward, device)
 
 
 def _of_targets(

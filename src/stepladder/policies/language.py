@@ -171,12 +171,11 @@ def keep_start(job: Job, counts: Counts) -> None:
         job.write_metrics({"steps": 0}, counts)
 
 
-def save_policy(job: Job, trainer: Trainer, model: nn.Module | None = None) -> None:
+def save_policy(job: Job, trainer: Trainer) -> None:
     """Writes the trained policy with its tokenizer as a Hugging Face checkpoint."""
-    state = trainer.state_dict() if model is None else None
-    if trainer.accelerator.is_main_process:
-        policy = model or trainer.bare_model
-        with whole_folder(job.output / "checkpoint") as folder:
-            policy.save_pretrained(folder, state_dict=state)
-            load_tokenizer(job.path("start")).save_pretrained(folder)
-    trainer.accelerator.wait_for_everyone()
+    with trainer.whole_weights():
+        if trainer.accelerator.is_main_process:
+            with whole_folder(job.output / "checkpoint") as folder:
+                trainer.bare_model.save_pretrained(folder)
+                load_tokenizer(job.path("start")).save_pretrained(folder)
+        trainer.accelerator.wait_for_everyone()

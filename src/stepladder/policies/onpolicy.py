@@ -25,6 +25,7 @@ from stepladder.records import Counts
 from stepladder.rewards.model import load_prm
 from stepladder.study.specs.credit import Critic, Rollouts
 from stepladder.study.specs.policies import Ppo
+from stepladder.training.batches import batches_by_tokens
 from stepladder.training.ranks import gather
 from stepladder.training.trainer import CHECKPOINT_KEPT, Trainer
 
@@ -55,7 +56,8 @@ def train_ppo(job: Job, questions: Sequence[dict[str, Any]], counts: Counts) -> 
         iteration = len(trainer.history)
         with budget.unit():
             phases = Phases()
-            engine.swap_weights(trainer.bare_model.policy.state_dict().items())
+            with trainer.whole_weights():
+                engine.swap_weights(trainer.bare_model.policy.state_dict().items())
             phases.end("swap")
             chosen = questions_of_iteration(job, questions, iteration)
             own = sampler.sample(chosen[trainer.rank :: trainer.ranks])
@@ -78,7 +80,7 @@ def train_ppo(job: Job, questions: Sequence[dict[str, Any]], counts: Counts) -> 
         bar.close()
     engine.close()
     counts.rows_out = len(trainer.history) * spec.questions_per_iteration * spec.samples
-    save_policy(job, trainer, trainer.bare_model)
+    save_policy(job, trainer)
     trainer.finish(job, trainer.history[-1] | totals(trainer.history, spec), counts)
 
 
@@ -112,10 +114,13 @@ def gather_episodes(own: list[Episode], samples: int, trainer: Trainer) -> list[
 
 def measure(episodes: Sequence[Episode], spec: Ppo, trainer: Trainer, reference: nn.Module) -> None:
     """Fills in the log-probs of policy and reference, and the critic's values, before the update."""
+    sequences = [episode.sequence for episode in episodes]
+    own = len(batches_by_tokens([len(sequence.ids) for sequence in sequences]))
+    passes = max(gather(own, trainer.ranks)) if trainer.splits_weights else 0
+    before = before_update(trainer.bare_model, sequences, spec.temperature, passes)
     if not episodes:
         return
-    sequences = [episode.sequence for episode in episodes]
-    old, *values = before_update(trainer.bare_model, sequences, spec.temperature)
+    old, *values = before
     fixed = frozen_logprobs(reference, sequences, spec.temperature)
     for place, episode in enumerate(episodes):
         episode.old_logprobs, episode.reference_logprobs = old[place], fixed[place]

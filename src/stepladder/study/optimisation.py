@@ -36,6 +36,7 @@ class Optimisation(Spec):
     precision: Literal["fp32", "bf16"] = "fp32"
     processes: PositiveInt = Field(1, description="ranks started by the launcher")
     deepspeed: Literal["none", "zero2", "zero3"] = "none"
+    offload: bool = Field(False, description="the optimiser's state in main memory, on whose processor it then runs")
     gradient_checkpointing: bool = False
 
     @field_validator("deepspeed")
@@ -43,6 +44,13 @@ class Optimisation(Spec):
     def _muon_needs_whole_matrices(cls, value: str, info) -> str:
         if value != "none" and info.data.get("optimizer") == "muon":
             raise ValueError("muon needs whole matrices, which ZeRO splits: use adamw or deepspeed: none")
+        return value
+
+    @field_validator("offload")
+    @classmethod
+    def _zero_offloads(cls, value: bool, info) -> bool:
+        if value and info.data.get("deepspeed") == "none":
+            raise ValueError("is DeepSpeed's: choose deepspeed: zero2 or zero3")
         return value
 
 

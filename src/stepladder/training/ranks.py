@@ -65,14 +65,17 @@ def _accelerator(optimisation: Optimisation) -> Accelerator:
 
 
 def _deepspeed(optimisation: Optimisation) -> DeepSpeedPlugin:
-    stage = int(optimisation.deepspeed.removeprefix("zero"))
+    zero = {"stage": int(optimisation.deepspeed.removeprefix("zero")), "overlap_comm": False}
+    if optimisation.offload:
+        zero["offload_optimizer"] = {"device": "cpu", "pin_memory": torch.cuda.is_available()}
     return DeepSpeedPlugin(
         hf_ds_config={
             "train_micro_batch_size_per_gpu": 1,  # batches are ours; DeepSpeed only wants a number
             "gradient_accumulation_steps": 1,
             "gradient_clipping": optimisation.clip_norm or 0.0,
-            "zero_optimization": {"stage": stage, "overlap_comm": False},
+            "zero_optimization": zero,
             "zero_allow_untested_optimizer": True,
+            "zero_force_ds_cpu_optimizer": False,  # ours, offloaded or not; DeepSpeed's own would be compiled first
             "bf16": {"enabled": optimisation.precision == "bf16"},
         }
     )

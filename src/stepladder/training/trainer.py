@@ -1,8 +1,8 @@
 """The trainer: one optimizer step over a global batch, checkpoints that resume exactly, a time budget, progress."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import torch
 from accelerate.utils import set_seed
 from torch import Tensor, nn
 from transformers import PreTrainedModel
+from transformers.integrations import unset_hf_deepspeed_config
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from stepladder.budget import Budget
@@ -62,6 +63,7 @@ class Trainer:
         self.bare_model = model
         optimizer = build_optimizer(parts, optimisation)
         self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
+        unset_hf_deepspeed_config()  # or ZeRO-3 would split models loaded later, too, which do not learn
         self.steps_done = 0
         self.history: list[dict[str, float]] = []
         self._saved, self._saving_took = time.monotonic(), 0.0
@@ -76,11 +78,21 @@ class Trainer:
         """How many processes train together."""
         return self.accelerator.num_processes
 
-    def state_dict(self) -> dict[str, Tensor]:
-        """The module's whole weights; every rank must ask for them, since ZeRO-3 has each hold a part."""
-        if self.optimisation.deepspeed == "zero3":
-            return self.accelerator.get_state_dict(self.model)
-        return self.bare_model.state_dict()
+    @property
+    def splits_weights(self) -> bool:
+        """Whether each rank holds a part of the weights only, so that all must take part in every pass."""
+        return self.optimisation.deepspeed == "zero3"
+
+    @contextmanager
+    def whole_weights(self) -> Iterator[None]:
+        """In the block every rank has the module's whole weights, to be read; every rank must enter it."""
+        if not self.splits_weights:
+            yield
+            return
+        from deepspeed.runtime.zero import GatheredParameters
+
+        with GatheredParameters(list(self.bare_model.parameters())):
+            yield
 
     def step(self, batch: Sequence[int], weight: float, loss: Loss, done: float | None = None) -> dict[str, float]:
         """One optimizer step over a global batch of rows.

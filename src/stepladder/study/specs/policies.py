@@ -21,7 +21,7 @@ from stepladder.study.fields import (
     Spec,
     TrajectoriesNode,
 )
-from stepladder.study.optimisation import Optimisation, on_whole_weights
+from stepladder.study.optimisation import Optimisation
 from stepladder.study.specs.credit import Credit, Critic, GroupRelative, LeaveOneOut, Process, Rollouts
 
 
@@ -137,7 +137,7 @@ class Ppo(Spec):
     importance_cap: PositiveFloat | None = Field(
         None, description="weigh each token by trainer's over sampler's probability, up to this; none: no correction"
     )
-    optimisation: Annotated[Optimisation, on_whole_weights("ppo hands whole weights to the sampler")] = Optimisation()
+    optimisation: Optimisation = Optimisation()
 
     @field_validator("credit")
     @classmethod
@@ -154,6 +154,16 @@ class Ppo(Spec):
                 samples < 2
             ):
                 raise ValueError("this credit compares the samples of a question: give samples: 2 or more")
+        return value
+
+    @field_validator("optimisation")
+    @classmethod
+    def _rollouts_are_weighed_by_whole_weights(cls, value: Optimisation, info: ValidationInfo) -> Optimisation:
+        credit = info.data.get("credit")
+        if value.deepspeed == "zero3" and isinstance(credit, Rollouts) and credit.estimator == "importance_weighted":
+            raise ValueError(
+                "importance_weighted weighs rollouts with whole weights, which zero3 splits: use zero2 or none"
+            )
         return value
 
     @field_validator("kl_unit")
