@@ -73,7 +73,10 @@ def test_reinforcement_that_runs_out_of_time_in_every_iteration(way, reinforced,
                 tiny.ppo_job(tmp_path, inputs, max_seconds=0.0, **WAYS[way]), training_questions(inputs), Counts()
             )
         assert not (tmp_path / "checkpoint").exists()
-    train_ppo(tiny.ppo_job(tmp_path, inputs, max_seconds=0.0, **WAYS[way]), training_questions(inputs), Counts())
+    told = []
+    job = tiny.ppo_job(tmp_path, inputs, max_seconds=0.0, **WAYS[way])
+    train_ppo(job, training_questions(inputs), Counts(), told.append)
+    assert [point["step"] for point in told] == [1, 2, 3], "the points of earlier attempts are told, too"
     assert tiny.course(tmp_path) == tiny.course(reinforced)
     weights = [(folder / "checkpoint" / "model.safetensors").read_bytes() for folder in (tmp_path, reinforced)]
     assert weights[0] == weights[1]

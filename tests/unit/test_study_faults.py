@@ -105,6 +105,7 @@ BROKEN_NAMES = [
 BROKEN_VALUES = [
     ("rank loss on shares", put("prms.rank.target", "soft"), "prms.rank.target", ["threshold or hard"]),
     ("other reference", put("pairs.outcome.reference", "base"), "policies.dpo.pairs.0", ["reference 'base'", "'sft'"]),
+    ("live metrics into a file", put("live", True), "live", ["of an MLflow server"]),
     ("missing study", drop("study"), "study", ["missing"]),
     ("null study", put("study", None), "study", ["missing"]),
     ("study with blank", put("study", "my study"), "study", ["must match", "'my study'"]),

@@ -20,7 +20,8 @@ except StudyFaults as faults:
 own = "" if workflow.deployment_settings.deployment_method else f"{Path(sys.executable).parent}:"
 # A job's time counts from its shell's start, before Python and its libraries are loaded.
 started = "STEPLADDER_STARTED=$(date +%s)"
-shell.prefix(f"export PATH={quote(own)}$PATH OMP_WAIT_POLICY=PASSIVE {started}; set -euo pipefail; ")
+live = f"STEPLADDER_LIVE={quote(study.settings.tracking)}" if study.settings.live else ""
+shell.prefix(f"export PATH={quote(own)}$PATH OMP_WAIT_POLICY=PASSIVE {started} {live}; set -euo pipefail; ")
 
 
 wildcard_constraints:

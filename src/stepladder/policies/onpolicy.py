@@ -4,7 +4,7 @@ The loss is PPO's clipped surrogate whatever the credit; only a critic adds its 
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +33,16 @@ from stepladder.training.trainer import CHECKPOINT_KEPT, Trainer
 ENGINE_MEMORY = 0.3
 
 
-def train_ppo(job: Job, questions: Sequence[dict[str, Any]], counts: Counts) -> None:
+def train_ppo(
+    job: Job,
+    questions: Sequence[dict[str, Any]],
+    counts: Counts,
+    tell: Callable[[Mapping[str, float]], None] = lambda point: None,
+) -> None:
     """Trains the start policy on its own rewarded answers and writes the policy.
+
+    Args:
+        tell: is called with every point of the history, those of earlier attempts first.
 
     Raises:
         StepladderError: when the split is empty, a prompt leaves no room to answer, or the time budget is spent.
@@ -50,6 +58,8 @@ def train_ppo(job: Job, questions: Sequence[dict[str, Any]], counts: Counts) -> 
     sampler = Sampler(job, tokenizer, engine, prm)
 
     trainer.load_checkpoint(job.checkpoint)
+    for point in trainer.history:
+        tell(point)
     bar = new_bar(trainer.history, spec, f"{job.node} seed {job.seed}")
     budget = job.budget()
     while not is_over(trainer.history, spec):
@@ -72,6 +82,7 @@ def train_ppo(job: Job, questions: Sequence[dict[str, Any]], counts: Counts) -> 
             phases.end("update")
         said = describe(episodes, spec) | {"generated_tokens": generated}
         trainer.history.append({"step": iteration + 1, **said, **rolled, **losses, **phases.seconds})
+        tell(trainer.history[-1])
         if trainer.accelerator.is_main_process:
             bar.update(position(trainer.history, spec), note(trainer.history))
         if trainer.keep_or_stop(budget, job.checkpoint, {}, more=not is_over(trainer.history, spec)):

@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from stepladder.study.fields import Count, EachOnce, Folder, PositiveInt, Spec, StepStyle
 
@@ -65,7 +65,15 @@ class Settings(Spec):
     models_dir: Folder = Field("models", description="folder of local checkpoints")
     results: Folder = Field("results", description="folder that everything is written to")
     tracking: str | None = Field(None, description="MLflow tracking URI; sqlite in the results folder when absent")
+    live: bool = Field(False, description="on-policy trainings send their points to the MLflow server as they train")
     scale: Scale = Scale()
+
+    @field_validator("live")
+    @classmethod
+    def _many_jobs_write(cls, value: bool, info: ValidationInfo) -> bool:
+        if value and not _SERVER.fullmatch(info.data.get("tracking") or ""):
+            raise ValueError("needs tracking: the http(s)://host:port of an MLflow server; a file has one writer")
+        return value
 
     @field_validator("tracking")
     @classmethod
