@@ -29,6 +29,8 @@ def test_on_policy_methods_are_as_published(scaled):
         launch = spec.optimisation
         assert (launch.learning_rate, launch.batch_size, launch.processes) == (1e-6, 64, gpus)
         assert (launch.warmup, launch.decay, launch.schedule, launch.weight_decay) == (0.03, 1, "linear", 0)
+    offloaded = [each for each in study.names("policies", "ppo") if study.spec("policies", each).optimisation.offload]
+    assert offloaded == (["ppo"] if name == "deepseekmath7b" else [])
     assert study.spec("policies", "ppo").credit.lam == 1 and study.spec("policies", "ppo").whiten == "full"
     for each in ("vineppo_9", "probppo_as_claimed", "probppo_as_coded", "probppo_similarity"):
         spec = study.spec("policies", each)
