@@ -12,6 +12,12 @@ from stepladder.tracking.live import LIVE, follow
 POINTS = [{"step": 1, "reward": 0.25, "kl": 0.0}, {"step": 2, "reward": 0.5, "kl": 0.01}]
 
 
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """An experiment that is made by a client without a server keeps its artifacts where the client runs."""
+    monkeypatch.chdir(tmp_path)
+
+
 def training(tracked, tmp_path):
     """The job of a node of the tracked study."""
     job = tiny.job(tmp_path / "out", "policies", {"method": "pretrain", "model": "small"}, study="tiny", name="base")
