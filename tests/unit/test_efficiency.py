@@ -40,7 +40,7 @@ def test_a_row_has_spent_what_its_policy_was_made_from_and_the_baselines_was_not
     files = {Path(path).parts[-4:] for path in read}
     assert len(files) == len(read) == 2 * (len({*spent["PPO"], *spent["DPO"]}) + 1), "both seeds, and pairs twice"
     assert ("pairs", "outcome", "seed1", "reference.json") in files
-    assert '"spent":{"DPO":["labels/rollouts"' in study.job("tables", "cost")
+    assert '"spent":[[],["labels/rollouts","pairs/outcome","policies/dpo"' in study.job("tables", "cost")
 
 
 def test_another_baseline_has_its_own_cost():
@@ -76,7 +76,7 @@ def test_costs_are_means_over_seeds_of_sums_over_jobs(tmp_path):
         job("trajectories (sampled)", "samples", 30.0, 500), job("trajectories (sampled)", "samples", 30.0, 700),
         job("policies (ppo)", "ppo", 60.0, 1000), job("policies (ppo)", "ppo", 80.0, 1000),
     ]  # fmt: skip
-    spent = {"SFT": [], "DPO": ["policies/dpo", "pairs/outcome", "trajectories/samples"], "PPO": ["policies/ppo"]}
+    spent = [[], ["policies/dpo", "pairs/outcome", "trajectories/samples"], ["policies/ppo"]]
     spec = EfficiencyTable.model_validate(SPEC | {"resamples": 50})
     table = make_efficiency_table(spec, read_evaluated(answers), costs, spent, seed=0)
     found = {line.label: {name: cell.mean for name, cell in line.cells.items()} for line in table.lines}

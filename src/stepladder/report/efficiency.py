@@ -1,6 +1,6 @@
 """Accuracy against what it took: tokens generated and time, over all seeds."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from stepladder.progress import format_clock
@@ -17,13 +17,13 @@ TOKENS, SECONDS = "generated tokens", "seconds"
 
 
 def make_efficiency_table(
-    spec: EfficiencyTable, evaluated: Evaluated, costs: Iterable[Cost], spent: Mapping[str, Sequence[str]], seed: int
+    spec: EfficiencyTable, evaluated: Evaluated, costs: Iterable[Cost], spent: Sequence[Sequence[str]], seed: int
 ) -> ResultTable:
     """Average accuracy in per cent with its interval, and a row's tokens and seconds, means over seeds.
 
     Args:
         costs: of every job that a row has spent, for every seed.
-        spent: by row, the nodes that it has spent, as "stage/name".
+        spent: for each row, the nodes that it has spent, as "stage/name".
         seed: of the bootstrap's draws.
     """
     by_node: dict[str, list[Cost]] = {}
@@ -32,8 +32,8 @@ def make_efficiency_table(
     estimator = Estimator(evaluated, spec.resamples, seed)
     scores = {row.label: row_scores(AnswersRow.model_validate(row.model_dump()), evaluated) for row in spec.rows}
     lines = []
-    for row in spec.rows:
-        jobs = [cost for node in spent[row.label] for cost in by_node[node]]
+    for row, nodes in zip(spec.rows, spent, strict=True):
+        jobs = [cost for node in nodes for cost in by_node[node]]
         baseline = None if row.label == spec.baseline else scores[spec.baseline]
         cells = {
             AVERAGE: estimator.average(scores[row.label], baseline),

@@ -46,7 +46,8 @@ def _job_text(settings: Settings, nodes: Nodes, node: Node) -> str:
         data["seeds"] = list(settings.seeds)
         if node.spec.kind == "efficiency":
             spent = spent_by(node.spec, nodes)
-            data["spent"] = {label: [f"{stage}/{name}" for stage, name in keys] for label, keys in spent.items()}
+            # By row, and not by label: these are no names for a tracking server.
+            data["spent"] = [[f"{stage}/{name}" for stage, name in spent[row.label]] for row in node.spec.rows]
     return canonical_json(data)
 
 
