@@ -31,7 +31,7 @@ OURS = "Stepladder"
 
 
 def main(rounds: int) -> None:
-    python = trl_environment()
+    python = environment_with(ENVIRONMENT, [f"trl=={TRL}", *ours(*SHARED)])
     with tempfile.TemporaryDirectory() as folder:
         backbone, data = Path(folder, "backbone"), Path(folder, "rows.json")
         arguments = [str(backbone), str(data), str(BATCH), str(prepare(backbone, data))]
@@ -69,22 +69,30 @@ def medians(found: list[tuple[float, float]]) -> tuple[float, float]:
     return statistics.median(wall), statistics.median(cpu)
 
 
-def trl_environment() -> Path:
-    """The Python of an environment with TRL and our versions of what both sides need; made on the first call."""
-    python = ENVIRONMENT / "bin" / "python"
-    wanted = [f"trl=={TRL}", *(f"{name}=={version(name).partition('+')[0]}" for name in SHARED)]
-    stamp = ENVIRONMENT / ".wanted"
+def ours(*names: str) -> list[str]:
+    """Distributions in the version that is installed here."""
+    return [f"{name}=={version(name).partition('+')[0]}" for name in names]
+
+
+def environment_with(folder: Path, wanted: list[str], without: tuple[str, ...] = ()) -> Path:
+    """The Python of an environment that holds what is wanted, and nothing of ``without``; made on the first call."""
+    python = folder / "bin" / "python"
+    stamp = folder / ".wanted"
     if stamp.is_file() and stamp.read_text(encoding="utf-8") == "\n".join(wanted):
         return python
-    shutil.rmtree(ENVIRONMENT, ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
     links = os.environ.get("UV_FIND_LINKS") or os.environ.get("PIP_FIND_LINKS")
     torch_build = ["--find-links", links] if links else ["--torch-backend", "cpu"]
+    folder.mkdir()
+    overrides = folder / "overrides.txt"
+    overrides.write_text("".join(f"{name}; sys_platform == 'never'\n" for name in without), encoding="utf-8")
+    options = ["--quiet", "--python", str(python), "--overrides", str(overrides)]
     for command in (
-        ["uv", "venv", "--quiet", "--python", sys.executable, str(ENVIRONMENT)],
-        ["uv", "pip", "install", "--quiet", "--python", str(python), *torch_build, *wanted],
+        ["uv", "venv", "--quiet", "--allow-existing", "--python", sys.executable, str(folder)],
+        ["uv", "pip", "install", *options, *torch_build, *wanted],
     ):
         if subprocess.run(command).returncode:
-            raise SystemExit(f"TRL {TRL} cannot be installed: {' '.join(command)}")
+            raise SystemExit(f"what is measured against cannot be installed: {' '.join(command)}")
     stamp.write_text("\n".join(wanted), encoding="utf-8")
     return python
 
