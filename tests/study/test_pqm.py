@@ -5,10 +5,9 @@ import os
 from pathlib import Path
 
 from graph import ROOT, run
-from stepladder.records import read_json
+from stepladder.records import QUESTIONS, read_json, read_records
 
-STUDY = ROOT / "config" / "studies" / "pqm.yaml"
-SCALE = ROOT / "config" / "scale" / "cpu.yaml"
+FILES = [ROOT / "config/studies/pqm.yaml", ROOT / "config/scale/cpu.yaml", ROOT / "tests/pqm.yaml"]
 
 
 def averages(table: Path) -> dict[str, float]:
@@ -18,11 +17,14 @@ def averages(table: Path) -> dict[str, float]:
 
 
 def test_the_study_of_pqm_runs_on_real_files(real_data, tmp_path):
-    run(tmp_path / "results", [STUDY, SCALE], config={"data_dir": os.path.relpath(real_data, ROOT)})
+    run(tmp_path / "results", FILES, config={"data_dir": os.path.relpath(real_data, ROOT)})
     results = tmp_path / "results" / "pqm"
 
     graded = read_json(results / "trajectories/gsm8k/seed0/metrics.json")["metrics"]["published_grades"]
-    assert graded == {"agree": 4 * 57, "disagree": 0}
+    asked = [
+        row for row in read_records(results / "questions/gsm8k/questions.parquet", QUESTIONS) if row["split"] == "test"
+    ]
+    assert graded == {"agree": 4 * len(asked), "disagree": 0} and len(asked) > 20
     for name, low, high in (("candidates", "random", "oracle"), ("world", "random", "oracle")):
         accuracy = averages(results / "tables" / name / "table.csv")
         assert accuracy[low] < accuracy[high]

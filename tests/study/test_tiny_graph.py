@@ -123,7 +123,7 @@ def test_shards_give_the_same_rows_as_one_job(finished, tmp_path):
     shutil.copytree(finished, results, copy_function=shutil.copy2)
     for stage in ("trajectories/samples", "labels/monte_carlo"):
         shutil.rmtree(results / "quickstart" / stage)
-    sharded = changed(tmp_path, {"scale": {"shards": 3}})
+    sharded = changed(tmp_path, {"scale": {"shards": 2}})
     target = results / "quickstart/labels/monte_carlo/seed0/labels.parquet"
     run(results, sharded, str(target), "--rerun-triggers", "mtime")
     for file in ("trajectories/samples/seed0/trajectories.parquet", "labels/monte_carlo/seed0/labels.parquet"):
