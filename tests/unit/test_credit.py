@@ -1,5 +1,8 @@
 """Credit: every token has its step's advantage, sums telescope, groups are compared with themselves."""
 
+from itertools import product
+from math import prod
+
 import pytest
 import torch
 from hypothesis import given
@@ -8,7 +11,10 @@ from onpolicy_scene import CREDITS, episodes, ppo, prepared, values_of
 
 import tiny
 from stepladder.policies.credit import assign_credit, credit_episodes, normalise, on_tokens, step_stops
+from stepladder.policies.episodes import Episode
 from stepladder.reasoning.states import state_key
+from stepladder.rewards.reward import Reward
+from stepladder.training.sequences import TokenSequence
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +59,56 @@ def test_step_advantages_are_gains_in_value_and_telescope(first_value):
         assert gains.tolist() == pytest.approx(expected, abs=1e-6)
         total = sum(gains[end - 1].item() for end in ends)
         assert total == pytest.approx(episode.reward.reward - first, abs=1e-6)
+
+
+def two_steps(action: int, right: float) -> Episode:
+    """An episode of a first step, which is its action, and a last one."""
+    row = {"prompt_ids": [1], "token_ids": [3 + action, 5 + int(right)], "step_ends": [1, 2]}
+    return Episode(row, Reward(2, right, right, right, right), TokenSequence((1, *row["token_ids"]), 1))
+
+
+def test_endings_of_other_episodes_make_no_advantage_wrong_on_average():
+    """All outcomes of a tree of two actions: two episodes and one rollout of each state, with their probabilities.
+
+    Given the action the first advantage must be Q(action) - V on average; with the episode's own ending among the
+    rollouts of the question, it would be less.
+    """
+    chance, right = (0.3, 0.7), (0.9, 0.2)
+    value = sum(p * q for p, q in zip(chance, right, strict=True))
+    credit = ppo(credit={"kind": "rollouts", "rollouts": 1, "endings": True}).credit
+    sums, weights = {0: 0.0, 1: 0.0}, {0: 0.0, 1: 0.0}
+    last = {(0, 0): [], (0, 1): [], (1, 0): [], (1, 1): []}
+    for drawn in product((0, 1), repeat=7):
+        rolled, actions, ends = drawn[:3], drawn[3:5], drawn[5:]
+        of_rollouts = (value, *right)
+        weight = prod(p if hit else 1 - p for p, hit in zip(of_rollouts, rolled, strict=True))
+        weight *= prod(chance[action] for action in actions)
+        weight *= prod(right[a] if end else 1 - right[a] for a, end in zip(actions, ends, strict=True))
+        found = [two_steps(a, float(end)) for a, end in zip(actions, ends, strict=True)]
+        keys = [state_key([1], []), state_key([1], [3]), state_key([1], [4])]
+        values = dict(zip(keys, map(float, rolled), strict=True))
+        assign_credit(found, credit, 2, values, dict.fromkeys(keys, 1))
+        first, second = found[0].advantages.tolist()
+        sums[actions[0]] += weight * first
+        weights[actions[0]] += weight
+        last[actions[0], ends[0]].append((weight, second))
+    for action in (0, 1):
+        assert sums[action] / weights[action] == pytest.approx(right[action] - value)
+        for end in (0, 1):
+            cases = last[action, end]
+            average = sum(weight * gain for weight, gain in cases) / sum(weight for weight, _ in cases)
+            assert average == pytest.approx(end - right[action]), "nor does the last one know its own ending"
+
+
+def test_endings_join_the_rollouts_of_states_that_episodes_share():
+    found = [two_steps(0, 1.0), two_steps(0, 0.0), two_steps(1, 1.0)]
+    keys = [state_key([1], []), state_key([1], [3]), state_key([1], [4])]
+    credit = ppo(credit={"kind": "rollouts", "endings": True}, samples=3).credit
+    assign_credit(found, credit, 3, dict(zip(keys, (0.5, 0.25, 0.75), strict=True)), dict.fromkeys(keys, 4))
+    start, shared = [(2 + 1) / 6, (2 + 2) / 6, (2 + 1) / 6], [(1 + 0) / 5, (1 + 1) / 5]
+    expected = [[shared[0] - start[0], 1 - shared[0]], [shared[1] - start[1], -shared[1]], [0.75 - start[2], 0.25]]
+    for episode, gains in zip(found, expected, strict=True):
+        assert episode.advantages.tolist() == pytest.approx(gains, abs=1e-6)
 
 
 def bare_questions(found) -> set[str]:

@@ -53,6 +53,14 @@ BROKEN = [
         ["choose deepspeed: zero2 or zero3"],
     ),
     (
+        "endings for an estimator of texts",
+        lambda config: config["policies"]["ppo"].update(
+            rewards=None, credit={"kind": "rollouts", "estimator": "similarity", "endings": True}
+        ),
+        "policies.ppo.credit.endings",
+        ["choose estimator: mean"],
+    ),
+    (
         "a unit of another term",
         lambda config: config["policies"]["ppo"].update(kl_in="reward", kl_unit="sequence_as_published"),
         "policies.ppo.kl_unit",

@@ -31,15 +31,18 @@ def on_tokens(steps: Tensor, stops: Sequence[int]) -> Tensor:
     return steps.repeat_interleave(torch.tensor([0, *stops]).diff())
 
 
-def credit_episodes(episodes: Sequence[Episode], spec: Ppo, values: Mapping[str, float]) -> None:
+def credit_episodes(
+    episodes: Sequence[Episode], spec: Ppo, values: Mapping[str, float], rollouts: Mapping[str, int] | None = None
+) -> None:
     """Fills in the advantages of an iteration's episodes as they go into the updates.
 
     Args:
-        values: of the states that were rolled out, by key; read by that credit only.
+        values: of the states that were rolled out, by key; read by that credit only, as are
+        rollouts: how many each of them had, where the endings of other episodes count, too.
     """
     if spec.kl_in == "reward":
         penalise(episodes, spec)
-    assign_credit(episodes, spec.credit, spec.samples, values)
+    assign_credit(episodes, spec.credit, spec.samples, values, rollouts)
     normalise(episodes, spec.whiten, spec.importance_cap)
 
 
@@ -50,7 +53,13 @@ def penalise(episodes: Sequence[Episode], spec: Ppo) -> None:
         episode.penalties = spec.kl_coefficient * distance
 
 
-def assign_credit(episodes: Sequence[Episode], credit: Credit, samples: int, values: Mapping[str, float]) -> None:
+def assign_credit(
+    episodes: Sequence[Episode],
+    credit: Credit,
+    samples: int,
+    values: Mapping[str, float],
+    rollouts: Mapping[str, int] | None = None,
+) -> None:
     """Fills in the advantages, and the critic's targets where there is a critic.
 
     Penalties are rewards of single tokens. A critic learns them with the rest; any other credit is of the episode's own
@@ -58,7 +67,8 @@ def assign_credit(episodes: Sequence[Episode], credit: Credit, samples: int, val
 
     Args:
         episodes: ``samples`` of each question, those of a question one after the other.
-        values: of the states that were rolled out, by key; read by that credit only.
+        values: as in :func:`credit_episodes`.
+        rollouts: as there.
     """
     for group in chunks(episodes, samples):
         rewards = torch.tensor([episode.reward.reward for episode in group])
@@ -67,9 +77,7 @@ def assign_credit(episodes: Sequence[Episode], credit: Credit, samples: int, val
                 for episode in group:
                     _learnt(episode, credit)
             case Rollouts():
-                for place, episode in enumerate(group):
-                    first = _mean_of_others(rewards, place) if credit.first_value == "episodes" else None
-                    _rolled_out(episode, values, first)
+                _by_rollouts(group, credit, values, rollouts or {})
             case GroupRelative(normalise=True):
                 _whole(group, advantages.group_relative(rewards))
             case GroupRelative():
@@ -95,18 +103,43 @@ def _learnt(episode: Episode, credit: Critic) -> None:
     episode.returns = episode.advantages + episode.values
 
 
-def _mean_of_others(rewards: Tensor, place: int) -> float:
-    return ((rewards.sum() - rewards[place]) / (len(rewards) - 1)).item()
+def _by_rollouts(
+    group: Sequence[Episode], credit: Rollouts, values: Mapping[str, float], rollouts: Mapping[str, int]
+) -> None:
+    visits = _visits(group) if credit.endings else {}
+    for place, episode in enumerate(group):
+        start, *later = _states(episode)
+        own = {
+            key: _with_endings(values[key], rollouts.get(key, 0), visits.get(key, {}), place)
+            for key in (start, *later)
+            if key in values
+        }
+        if credit.first_value == "episodes":
+            own[start] = fmean(each.reward.reward for other, each in enumerate(group) if other != place)
+        before = [own[key] for key in (start, *later)]
+        gains = advantages.step_advantages(before, episode.reward.reward)
+        episode.advantages = on_tokens(gains, step_stops(episode.trajectory))
 
 
-def _rolled_out(episode: Episode, values: Mapping[str, float], first: float | None) -> None:
-    """Args: ``first``, the value of the bare question where it was not rolled out itself."""
-    row, stops = episode.trajectory, step_stops(episode.trajectory)
-    before = [
-        first if end == 0 and first is not None else values[state_key(row["prompt_ids"], row["token_ids"][:end])]
-        for end in (0, *stops[:-1])
-    ]
-    episode.advantages = on_tokens(advantages.step_advantages(before, episode.reward.reward), stops)
+def _states(episode: Episode) -> list[str]:
+    """The keys of the states before each step."""
+    row = episode.trajectory
+    return [state_key(row["prompt_ids"], row["token_ids"][:end]) for end in (0, *step_stops(row)[:-1])]
+
+
+def _visits(group: Sequence[Episode]) -> dict[str, dict[int, float]]:
+    """Of every state the episodes that went through it, by place, with their rewards."""
+    found: dict[str, dict[int, float]] = {}
+    for place, episode in enumerate(group):
+        for key in _states(episode):
+            found.setdefault(key, {})[place] = episode.reward.reward
+    return found
+
+
+def _with_endings(value: float, rollouts: int, visitors: Mapping[int, float], place: int) -> float:
+    """A state's value for one episode, others' endings joined to its rollouts: its own depends on what it did."""
+    others = [reward for other, reward in visitors.items() if other != place]
+    return (value * rollouts + sum(others)) / (rollouts + len(others)) if others else value
 
 
 def _whole(group: Sequence[Episode], gains: Tensor) -> None:

@@ -147,11 +147,12 @@ def give_credit(
 ) -> dict[str, float]:
     """Fills in the advantages of all episodes; returns what rollouts of states took and said, where there are any."""
     spec: Ppo = sampler.job.spec
-    values, said = {}, {}
+    values, rollouts, said = {}, {}, {}
     if isinstance(spec.credit, Rollouts):
         questions = {row["question_id"]: row for _, row in chosen}
         rolled, states = state_values.value_states(sampler, episodes, questions, iteration, trainer)
         values = {key: state.value for key, state in rolled.items()}
+        rollouts = {key: state.rollouts for key, state in rolled.items()}
         said = state_values.describe(rolled, states)
-    credit_episodes(episodes, spec, values)
+    credit_episodes(episodes, spec, values, rollouts)
     return said

@@ -48,6 +48,19 @@ class Rollouts(Estimation):
         "rollouts", description="of the bare question: from rollouts of its own, or from its other episodes' rewards"
     )
 
+    endings: bool = Field(
+        False,
+        description="endings of a question's other episodes through a state count as rollouts of it; an episode's own"
+        " never does, which would bias its advantages",
+    )
+
+    @field_validator("endings")
+    @classmethod
+    def _endings_are_plain_samples(cls, value: bool, info: ValidationInfo) -> bool:
+        if value and info.data.get("estimator", "mean") != "mean":
+            raise ValueError("endings join the mean of rollouts: choose estimator: mean")
+        return value
+
     @field_validator("adaptive")
     @classmethod
     def _the_budget_lasts(cls, value: Adaptive | None, info: ValidationInfo) -> Adaptive | None:
