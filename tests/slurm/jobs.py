@@ -17,7 +17,7 @@ from graph import ROOT, TINY, command
 GPU = [*TINY, Path(__file__).with_name("gpu.yaml")]
 # Three jobs at a time, since the machine has two cores; how soon Snakemake looks again, since jobs last seconds.
 SOON = ("--jobs", "3", "--latency-wait", "20", "--slurm-init-seconds-before-status-checks", "4")
-SECONDS = 600
+SECONDS = 2400
 
 _FIELDS = ["JobIDRaw", "State", "Comment", "AllocTRES", "TimelimitRaw", "Partition", "NodeList"]
 Found = TypeVar("Found")
