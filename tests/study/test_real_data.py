@@ -5,7 +5,7 @@ import os
 
 from graph import ROOT, run
 
-FILES = [ROOT / "config" / "studies" / "pspo.yaml", ROOT / "config" / "scale" / "cpu.yaml"]
+FILES = [ROOT / "config/studies/pspo.yaml", ROOT / "config/scale/cpu.yaml", ROOT / "tests/pspo.yaml"]
 SETS = {"awpnli", "newsnli", "redditnli", "rte_quant", "stresstest", "qqa"}
 
 
