@@ -61,6 +61,7 @@ class ByFile(LoadScopeScheduling):
         "tests/study/test_pqm.py",
         "tests/slurm",
         "tests/study/test_quickstart.py",
+        "tests/study/test_vineppo.py",
         "tests/study/test_real_data.py",
         "tests/study/test_mathematics.py",
         "tests/study/test_published.py",
