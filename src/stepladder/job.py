@@ -1,6 +1,7 @@
 """What every entry point shares: its arguments, one clear line for a fault, and metrics.json beside the result."""
 
 import argparse
+import atexit
 import gc
 import importlib.metadata
 import json
@@ -227,6 +228,7 @@ def run(main: Callable[[Job], None]) -> None:
         print(*first_lines(this_attempt(job.title)), sep="\n", file=sys.stderr, flush=True)
     outcome, fault = "failed", ""
     gc.freeze()  # what is loaded by now stays, and is not looked through again
+    atexit.register(gc.unfreeze)  # libraries in C++ report what is left at the end as leaks
     try:
         with alone(job.lock_file) if speaks else nullcontext():
             for path in (path for paths in job.inputs.values() for path in paths if path.name == "checkpoint"):
