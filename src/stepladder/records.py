@@ -140,12 +140,14 @@ REFERENCE = _schema(
 )
 
 # One answer in an evaluation. `decoding` is greedy (sample 0) or sampled. Answers are named as in a trajectory, and
-# `gold` as the right ones are.
+# `gold` as the right ones are, in whatever order options were shown: `option_order` has for each place the number of
+# the option that stood there; none where there are no options.
 ANSWERS = _schema(
     [*_key, pa.field("decoding", pa.string(), nullable=False), pa.field("sample", pa.int32(), nullable=False)],
     {
         "dataset": pa.string(),
         "gold": pa.string(),
+        "option_order": _ids,
         "correct": pa.bool_(),
         "correct_flexible": pa.bool_(),
         # by the rule of released code

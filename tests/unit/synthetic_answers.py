@@ -20,6 +20,7 @@ def answer_row(question: str, decoding: str, sample: int, letter: str, scores: d
         "sample": sample,
         "dataset": question.split("/")[0],
         "gold": GOLD,
+        "option_order": [1, 2, 3],
         "correct": STRICT[letter] == GOLD,
         "correct_flexible": FLEXIBLE[letter] == GOLD,
         "correct_as_published": FLEXIBLE[letter] is not None,  # a rule that takes whatever it can read

@@ -32,6 +32,16 @@ def test_rows_hold_every_accumulation_of_every_prm(tmp_path):
     assert again[1]["answer"] is None and again[0]["prm_scores"]["p"]["min"] == 0.25
 
 
+def test_an_answer_to_a_reordered_question_is_the_option_as_given():
+    """Shown as (y, x), its answer 2 is x, the first one, which is wrong; it was graded as it was shown."""
+    shown = TRAJECTORY | {"correct": False, "answer_flexible": None, "text": "the answer is option 2. #### 2"}
+    (row,) = answer_rows([shown], ASKED, "greedy", {}, {"a": (1, 0)})
+    assert (row["answer"], row["answer_flexible"], row["gold"], row["option_order"]) == ("1", None, "2", [2, 1])
+    assert not row["correct"] and not row["correct_as_published"]
+    (given,) = answer_rows([shown], ASKED, "greedy", {})
+    assert (given["answer"], given["option_order"], given["correct_as_published"]) == ("2", [1, 2], True)
+
+
 def test_without_prms_there_are_no_scores():
     (row,) = answer_rows([TRAJECTORY], ASKED, "greedy", {})
     assert row["prm_scores"] == {}

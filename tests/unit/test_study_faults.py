@@ -171,6 +171,12 @@ BROKEN_VALUES = [
         "models.tiny.folder",
         ["no checkpoint", "models_dir"],
     ),
+    (
+        "order",
+        put("evaluations.sft.option_order", "random"),
+        "evaluations.sft.option_order",
+        ["allowed: as_given, rev"],
+    ),
     ("missing reported", put("tables.main.reported", "pspoo"), "tables.main.reported", ["no file", "pspoo.csv"]),
     ("reported row alone", put(f"{ROW}.0.reported", "SFT"), f"{ROW}.0.reported", ["no file of reported numbers"]),
     ("row label twice", put(f"{ROW}.2.label", "SFT"), "tables.main.rows", ["two rows are labelled 'SFT'"]),

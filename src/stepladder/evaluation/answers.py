@@ -6,12 +6,12 @@ from typing import Any
 
 from stepladder.questions.judging import gold_answer, right_as_published
 from stepladder.questions.mathematics.forms import UNANSWERABLE
+from stepladder.questions.orders import reordered, restored
 from stepladder.questions.question import Question
 from stepladder.rewards.accumulate import accumulate
 from stepladder.study.fields import ACCUMULATIONS
 
-COPIED = ("question_id", "sample", "dataset", "answer", "answer_flexible", "correct", "correct_flexible",
-          "finish_reason", "text")  # fmt: skip
+COPIED = ("question_id", "sample", "dataset", "correct", "correct_flexible", "finish_reason", "text")
 
 
 def answer_rows(
@@ -19,36 +19,46 @@ def answer_rows(
     questions: Mapping[str, Question],
     decoding: str,
     scores: Mapping[str, Sequence[Sequence[float]]],
+    orders: Mapping[str, Sequence[int]] | None = None,
 ) -> list[dict[str, Any]]:
-    """Rows of the answer table.
+    """Rows of the answer table. Answers to reordered questions become the options of the questions as they are given.
 
     Args:
-        trajectories: rows of sampled or greedy answers.
-        questions: by question id.
+        trajectories: rows of sampled or greedy answers, graded as the questions were shown.
+        questions: by question id, as they are given.
         decoding: "greedy" or "sampled".
         scores: per PRM, the step scores (probabilities) of every trajectory.
+        orders: by question id, the order of ``orders.order_of`` in which options were shown; None: as given.
     """
-    return [
-        {name: row[name] for name in COPIED}
-        | {
-            "decoding": decoding,
-            "gold": gold_answer(questions[row["question_id"]]),
-            "correct_as_published": right_as_published(row["text"], questions[row["question_id"]]),
-            "steps": len(row["step_ends"]),
-            "tokens": len(row["token_ids"]),
-            "prm_scores": {
-                prm: {how: accumulate(steps[place], how) for how in ACCUMULATIONS} for prm, steps in scores.items()
-            },
-        }
-        for place, row in enumerate(trajectories)
-    ]
+    rows = []
+    for place, row in enumerate(trajectories):
+        question = questions[row["question_id"]]
+        order = orders[row["question_id"]] if orders else tuple(range(len(question.options)))
+        answers = {name: restored(row[name], order) for name in ("answer", "answer_flexible")}
+        rows.append(
+            {name: row[name] for name in COPIED}
+            | answers
+            | {
+                "decoding": decoding,
+                "gold": gold_answer(question),
+                "option_order": [option + 1 for option in order],
+                "correct_as_published": right_as_published(row["text"], reordered(question, order)),
+                "steps": len(row["step_ends"]),
+                "tokens": len(row["token_ids"]),
+                "prm_scores": {
+                    prm: {how: accumulate(steps[place], how) for how in ACCUMULATIONS} for prm, steps in scores.items()
+                },
+            }
+        )
+    return rows
 
 
 def summary(rows: Sequence[dict[str, Any]], questions: Mapping[str, Question]) -> dict[str, Any]:
     """What greedy answers are like, by data set and in all; where there are none, what the samples are like.
 
     Accuracy (both rules, and that of released code), unparsable rate, steps and tokens. Of a set with options: accuracy
-    by label, and how often each option was given. Where questions cannot be answered: these and the others apart.
+    by label, and how often each option was given, both as the set numbers them. Where questions cannot be answered:
+    these and the others apart.
 
     Args:
         questions: by question id.

@@ -16,7 +16,7 @@ from stepladder.records import ANSWERS, read_json, read_table
 from stepladder.study.fields import DATASETS
 
 Reading = Literal["strict", "flexible", "published"]
-_COLUMNS = [name for name in ANSWERS.names if name not in ("steps", "tokens", "finish_reason", "text")]
+_COLUMNS = [name for name in ANSWERS.names if name not in ("steps", "tokens", "finish_reason", "text", "option_order")]
 _KEYS: dict[Reading, tuple[str, str]] = {
     "strict": ("answer", "correct"),
     "flexible": ("answer_flexible", "correct_flexible"),

@@ -8,11 +8,13 @@ from typing import Any
 
 from stepladder.study.choice_checks import faults_of_choice
 from stepladder.study.faults import Fault, did_you_mean, short
+from stepladder.study.fields import OPTION_SETS
 from stepladder.study.nodes import DIVIDED, Key, Nodes
 from stepladder.study.question_checks import LOCAL_FILES, faults_of_questions
 from stepladder.study.resources import faults_of_resources
 from stepladder.study.settings import Settings
 from stepladder.study.specs import STAGES
+from stepladder.study.specs.evaluations import SampledAnswers
 from stepladder.study.specs.policies import Dpo, RestEm
 from stepladder.study.specs.prms import Prm
 from stepladder.study.specs.rollouts import StateRollouts
@@ -101,6 +103,8 @@ def faults_across_nodes(nodes: Nodes) -> list[Fault]:
                 faults += faults_of_choice(name, node.spec, nodes)
             case "labels" | "evaluations" if node.spec.method != "sampled":
                 faults += _trajectories_of(stage, name, node.spec, nodes, node.spec.method == "published")
+            case "evaluations":
+                faults += _options_of(name, node.spec, nodes)
             case "rollouts":
                 faults += _trajectories_of(stage, name, node.spec, nodes, published=False)
                 faults += _critic_of(name, node.spec, nodes)
@@ -187,6 +191,15 @@ def _trajectories_of(stage: str, name: str, spec: Any, nodes: Nodes, published: 
         else f"trajectories.{spec.trajectories} have no published labels; take a node of method solutions"
     )
     return [Fault((stage, name, "trajectories"), said)]
+
+
+def _options_of(name: str, spec: SampledAnswers, nodes: Nodes) -> list[Fault]:
+    """Only questions with options can be asked in another order."""
+    node = nodes.get(("questions", spec.questions))
+    if spec.option_order == "as_given" or node is None or set(OPTION_SETS) & set(node.spec.sets):
+        return []
+    said = f"no set of questions.{spec.questions} has options that could be {spec.option_order}; take as_given"
+    return [Fault(("evaluations", name, "option_order"), said)]
 
 
 def _critic_of(name: str, spec: StateRollouts, nodes: Nodes) -> list[Fault]:

@@ -99,6 +99,9 @@ WorldSet = Literal[Mirrored, "sums"]
 WORLD_SETS: tuple[str, ...] = WorldSet.__args__
 Dataset = Literal[WorldSet, "gsm8k", "gsm_plus", "math500", "logiqa2", "reclor"]
 DATASETS: tuple[str, ...] = Dataset.__args__
+OPTION_SETS: tuple[str, ...] = (*MIRRORED_SETS, "logiqa2", "reclor")
+"""The sets whose questions have options."""
+OptionOrder = Literal["as_given", "reversed", "shuffled"]
 StepStyle = Literal["line", "gsm8k", "math", "react", "numbered", "numbered_as_published"]
 Accumulation = Literal["geometric_mean", "product", "min", "mean", "last"]
 ACCUMULATIONS: tuple[str, ...] = Accumulation.__args__

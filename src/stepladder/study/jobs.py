@@ -17,7 +17,7 @@ CODE_VERSIONS = dict.fromkeys(STAGES, 1) | {
     "prms": 3,
     "scores": 2,
     "pairs": 3,
-    "evaluations": 4,
+    "evaluations": 5,
     "tables": 4,
 }
 

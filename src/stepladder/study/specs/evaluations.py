@@ -8,6 +8,7 @@ from stepladder.study.fields import (
     Count,
     EachOnce,
     Fraction,
+    OptionOrder,
     PolicyNode,
     PositiveFloat,
     PositiveInt,
@@ -29,6 +30,10 @@ class SampledAnswers(Spec):
     temperature: PositiveFloat = 1.0
     top_p: Fraction = 1.0
     max_tokens: PositiveInt = 72
+    option_order: OptionOrder = Field(
+        "as_given",
+        description="in which options are shown; an answer is kept as the option that it names in the given order",
+    )
     prms: Annotated[tuple[PrmNode, ...], EachOnce] = ()
 
 
