@@ -87,6 +87,45 @@ def test_steps_stand_against_each_other_after_the_same_tokens_only():
     assert by_start[1, 7, 8]["chosen_reward"] == 0.9 and by_start[1, 7, 8]["rejected_reward"] == 0.3
 
 
+def test_the_control_of_process_pairs_is_as_many_of_any_two_right_answers_in_any_order():
+    pairs = {(a, b) for a in range(3) for b in range(3) if a != b}
+    drawn = Counter()
+    for seed in range(600):
+        (pair,) = found(SIX, "random_process", random.Random(seed), margin=0.5)  # (0, 2) alone is that far apart
+        drawn[pair] += 1
+    assert drawn.keys() == pairs
+    assert all(abs(drawn[pair] - 100) < 5 * 84**0.5 for pair in pairs)
+    assert found(SIX, "random_process", margin=0.9) == set()
+    alike = [answer(0, True, 0.5), answer(1, True, 0.5)]
+    assert found(alike, "random_process") == set()  # rewards that are equal give no process pair either
+
+
+def test_the_control_of_process_pairs_keeps_to_equal_outcomes_and_like_lengths():
+    for seed in range(50):
+        both = found(SIX, "random_process", random.Random(seed), among="any")
+        assert len(both) == 6 and all((a < 3) == (b < 3) for a, b in both)
+    rows = [answer(0, True, 0.9, [1, 2]), answer(1, True, 0.5, [1, 2, 3]), answer(2, True, 0.1, [1, 2, 3, 4])]
+    for seed in range(50):
+        made = found(rows, "random_process", random.Random(seed), length_ratio=1.5)
+        assert {frozenset(pair) for pair in made} == {frozenset({0, 1}), frozenset({1, 2})}
+
+
+def test_best_holds_for_right_answers_alone_where_wrong_ones_make_pairs_too():
+    assert found(SIX, "process", best=1, among="any") == {(0, 1), (0, 2), (3, 4), (3, 5), (4, 5)}
+
+
+def test_hardest_leaves_the_right_answers_alone():
+    assert found(SIX, "outcome", hardest=1) == {(0, 3), (1, 3), (2, 3)}
+    assert found(SIX, "process", hardest=1) == found(SIX, "process")
+
+
+def test_like_length_is_of_the_steps_where_steps_are_compared():
+    rows = [answer(0, True, 1.0, [7, 8, 9, 9, 9], [2, 5]), answer(1, True, 0.0, [7, 8, 6], [2, 3])]
+    scores = {("a", 0): [0.8, 0.9], ("a", 1): [0.8, 0.3]}  # whole answers: 5 to 3 tokens; second steps: 3 to 1
+    assert found(rows, "step", scores=scores, length_ratio=3) == {(0, 1)}
+    assert found(rows, "step", scores=scores, length_ratio=2.9) == set()
+
+
 def test_questions_that_a_prm_has_seen_give_no_pairs():
     counts = Counts()
     assert build_pairs(SIX, spec("outcome"), 0, counts, left_out={"a"}) == []

@@ -141,19 +141,42 @@ def test_questions_do_not_disturb_each_other():
     assert [pair for pair in together if pair["question_id"] == "a"] == alone
 
 
+@settings(deadline=None, max_examples=100)
+@given(
+    answers(), st.sampled_from(["correct", "any"]), st.sampled_from([0.0, 0.3]), st.integers(1, 4), st.integers(0, 3)
+)
+def test_the_control_has_as_many_pairs_of_every_question_as_process(rows, among, margin, most, seed):
+    keys = {"among": among, "margin": margin, "per_question": most}
+    process, control = (build(rows, kind, seed, **keys)[0] for kind in ("process", "random_process"))
+    assert Counter(p["question_id"] for p in control) == Counter(p["question_id"] for p in process)
+    assert len({frozenset((p["question_id"], *sorted(ends(p)))) for p in control}) == len(control)
+
+
+def ends(pair) -> tuple[int, int]:
+    return pair["chosen_sample"], pair["rejected_sample"]
+
+
 def test_statistics():
     rows = [
         answer("a", 0, True, 0.9, [1, 2, 3]), answer("a", 1, False, 0.4, [1]),
-        answer("b", 0, True, 0.5, [1]), answer("b", 1, False, 0.4, [1, 2]),
+        answer("b", 0, True, 0.5, [1]), answer("b", 1, False, 0.4, [1, 2]), answer("b", 2, False, 0.2, [2, 2]),
     ]  # fmt: skip
-    assert pair_statistics(build(rows, "outcome")[0]) == pytest.approx(
-        {
-            "pairs": 2,
-            "questions": 2,
-            "chosen_tokens": 2.0,
-            "rejected_tokens": 1.5,
-            "chosen_longer": 0.5,
-            "reward_gap": 0.3,
-        }
-    )
+    told = pair_statistics(build(rows, "outcome")[0])
+    quantiles = told.pop("quantiles")
+    assert told.pop("questions_by_pairs") == {"1": 1, "2": 1}
+    assert told == pytest.approx({
+        "pairs": 3, "questions": 2, "chosen_tokens": 5 / 3, "rejected_tokens": 5 / 3, "chosen_longer": 1 / 3,
+        "reward_gap": 0.3,
+    })  # fmt: skip
+    assert quantiles["chosen_tokens"] == {"p10": 1, "p50": 1, "p90": 3}
+    assert quantiles["rejected_tokens"] == {"p10": 1, "p50": 2, "p90": 2}
+    assert quantiles["reward_gap"] == pytest.approx({"p10": 0.1, "p50": 0.3, "p90": 0.5})
     assert pair_statistics([]) == {"pairs": 0, "questions": 0}
+
+
+def test_quantiles_are_values_that_a_share_of_the_pairs_does_not_exceed():
+    rows = [
+        answer(f"q{i:02}", sample, sample == 0, 0.5, [7 + sample] * (i + 1)) for i in range(10) for sample in (0, 1)
+    ]
+    told = pair_statistics(build(rows, "outcome", per_question=1)[0])
+    assert told["quantiles"]["chosen_tokens"] == {"p10": 1, "p50": 5, "p90": 9}

@@ -7,7 +7,7 @@ import math
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise, product
+from itertools import combinations, pairwise, product
 from typing import Any
 
 from stepladder.study.specs.rewards import Pairs
@@ -39,15 +39,22 @@ def contrasts(
     outcome: a right answer over a wrong one. process: of two answers that are both right (or equally right, where the
     spec says ``any``), the one whose reward is higher by more than the margin. step: of two different steps that follow
     the same tokens, the one whose score is higher by more than the margin. random: the outcome pairs, each in an order
-    decided by a coin.
+    decided by a coin. random_process: as many as there are process pairs, of any two answers that are both right (or
+    equally right): a coin decides the order, and no reward which two they are.
     """
     match spec.kind:
         case "process":
-            found = _process(rows, spec, rng)
+            return _of_like_length(_process(rows, spec, rng), spec)
+        case "random_process":
+            number = len(_of_like_length(_process(rows, spec, rng), spec))
+            return rng.sample(_of_like_length(_any_two(rows, spec, rng), spec), number)
         case "step":
-            found = _steps(rows, spec, scores)
+            return _of_like_length(_steps(rows, spec, scores), spec)
         case _:
-            found = _outcome(rows, spec, rng)
+            return _of_like_length(_outcome(rows, spec, rng), spec)
+
+
+def _of_like_length(found: list[Contrast], spec: Pairs) -> list[Contrast]:
     return [contrast for contrast in found if spec.length_ratio is None or _length_ratio(contrast) <= spec.length_ratio]
 
 
@@ -78,12 +85,24 @@ def _process(rows: Sequence[Rewarded], spec: Pairs, rng: random.Random) -> list[
     return [
         _whole(a, b)
         for a, b in product(rows, rows)
-        if (a["correct"] and b["correct"] if spec.among == "correct" else a["correct"] == b["correct"])
+        if _comparable(a, b, spec)
         and a["reward"] - b["reward"] > spec.margin
         and a["sample"] in preferred
         and (spec.by == "gap" or b["sample"] not in preferred)
         and (a["sample"] in best or not a["correct"])
     ]
+
+
+def _any_two(rows: Sequence[Rewarded], spec: Pairs, rng: random.Random) -> list[Contrast]:
+    return [
+        _whole(a, b) if rng.random() < 0.5 else _whole(b, a)
+        for a, b in combinations(rows, 2)
+        if _comparable(a, b, spec)
+    ]
+
+
+def _comparable(a: Rewarded, b: Rewarded, spec: Pairs) -> bool:
+    return a["correct"] == b["correct"] and (a["correct"] or spec.among == "any")
 
 
 def _steps(rows: Sequence[Rewarded], spec: Pairs, scores: Mapping[tuple[str, int], Sequence[float]]) -> list[Contrast]:

@@ -1,6 +1,7 @@
 """Rows of the pair table, built from what admits pairs: per question, each pair once, answers used evenly."""
 
 import random
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from statistics import fmean
@@ -85,16 +86,31 @@ def _row(contrast: Contrast, spec: Pairs) -> dict[str, Any]:
     }
 
 
-def pair_statistics(pairs: Sequence[dict[str, Any]]) -> dict[str, float | int | None]:
-    """How many pairs and questions, how long each side is, how far apart the rewards are."""
+def pair_statistics(pairs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """How many pairs and questions, how many of a question, how long each side is, how far apart the rewards are.
+
+    ``questions_by_pairs``: number of questions by how many pairs they have, since a question weighs as many times as it
+    has pairs. ``quantiles``: values that a tenth, half and nine tenths of the pairs do not exceed. Lengths: in tokens.
+    """
     if not pairs:
         return {"pairs": 0, "questions": 0}
-    chosen, rejected = [len(p["chosen_ids"]) for p in pairs], [len(p["rejected_ids"]) for p in pairs]
+    of_questions = Counter(p["question_id"] for p in pairs)
+    measured = {
+        "chosen_tokens": [len(p["chosen_ids"]) for p in pairs],
+        "rejected_tokens": [len(p["rejected_ids"]) for p in pairs],
+        "reward_gap": [p["chosen_reward"] - p["rejected_reward"] for p in pairs],
+    }
+    lengths = zip(measured["chosen_tokens"], measured["rejected_tokens"], strict=True)
     return {
         "pairs": len(pairs),
-        "questions": len({p["question_id"] for p in pairs}),
-        "chosen_tokens": fmean(chosen),
-        "rejected_tokens": fmean(rejected),
-        "chosen_longer": fmean(a > b for a, b in zip(chosen, rejected, strict=True)),
-        "reward_gap": fmean(p["chosen_reward"] - p["rejected_reward"] for p in pairs),
+        "questions": len(of_questions),
+        "questions_by_pairs": {str(most): n for most, n in sorted(Counter(of_questions.values()).items())},
+        "chosen_longer": fmean(a > b for a, b in lengths),
+        **{name: fmean(values) for name, values in measured.items()},
+        "quantiles": {name: _quantiles(values) for name, values in measured.items()},
     }
+
+
+def _quantiles(values: Sequence[float]) -> dict[str, float]:
+    ranked = sorted(values)
+    return {f"p{percent}": ranked[-(-len(ranked) * percent // 100) - 1] for percent in (10, 50, 90)}

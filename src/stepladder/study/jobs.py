@@ -11,12 +11,12 @@ from stepladder.study.spending import spent_by
 # Raise a stage's number when a change of code changes what it writes: its nodes, and what is made from them, rerun.
 CODE_VERSIONS = dict.fromkeys(STAGES, 1) | {
     "questions": 2,
-    "policies": 3,
+    "policies": 4,
     "trajectories": 2,
     "labels": 4,
     "prms": 3,
     "scores": 2,
-    "pairs": 3,
+    "pairs": 4,
     "evaluations": 5,
     "tables": 4,
 }

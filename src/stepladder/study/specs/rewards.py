@@ -50,16 +50,20 @@ class Rewards(Spec):
 class Pairs(Spec):
     """Preference pairs and their reference log-probs."""
 
-    kind: Literal["outcome", "process", "step", "random"] = Field(
+    kind: Literal["outcome", "process", "step", "random", "random_process"] = Field(
         description="outcome: right over wrong; process: higher over lower reward at equal outcomes; step: higher over "
-        "lower step score after a shared prefix; random: a control"
+        "lower step score after a shared prefix; controls: random: the outcome pairs, a coin decides their order; "
+        "random_process: as many pairs of a question as process gives by the same keys, any two at equal outcomes, in "
+        "an order that a coin decides"
     )
     rewards: RewardsNode
     reference: PolicyNode
     margin: NonNegativeFloat = Field(
         0.0, description="least gap of rewards in a process pair, of scores in a step pair"
     )
-    among: Literal["correct", "any"] = Field("correct", description="process pairs among right answers only, or any")
+    among: Literal["correct", "any"] = Field(
+        "correct", description="process pairs and their control: of right answers only, or any"
+    )
     by: Literal["gap", "threshold", "rejection"] = Field(
         "gap",
         description="process pairs: any two that are far enough apart; or, of these, one above the threshold over one "
