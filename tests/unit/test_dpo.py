@@ -3,16 +3,19 @@
 import json
 import math
 import random
+from statistics import fmean
 
 import pytest
 import torch
 
 import tiny
 from stepladder.errors import StepladderError
-from stepladder.policies.dpo import last_pairs, pairs_with_reference, reference_logprobs, sides, train_dpo
+from stepladder.policies.dpo import by_kind, last_pairs, pairs_with_reference, reference_logprobs, sides, train_dpo
 from stepladder.policies.language import load_policy
+from stepladder.policies.preference import preference_loss
 from stepladder.records import PAIRS, REFERENCE, Counts, read_json, write_records
 from stepladder.study.canonical import digest
+from stepladder.training.sequences import TokenSequence, answer_logprobs
 
 CPU = torch.device("cpu")
 
@@ -107,7 +110,77 @@ def test_margin_order_and_drift_are_reported_as_defined(start, tmp_path):
     assert point["margin"] == pytest.approx(0.2 * sum(gaps) / 10, abs=1e-5)
     assert point["pairs_in_order"] == pytest.approx(sum(gap > 0 for gap in gaps) / 10)
     assert point["chosen_drift"] == pytest.approx(0.5, abs=1e-5)
+    assert point["rejected_drift"] == pytest.approx(sum(3 - i for i in range(10)) / 10, abs=1e-5)
+    kl = [
+        sum(-0.5 / len(pair["chosen_ids"]) for pair in pairs),
+        sum((i - 3) / len(p["rejected_ids"]) for i, p in enumerate(pairs)),
+    ]
+    assert [point["chosen_kl"], point["rejected_kl"]] == pytest.approx([total / 10 for total in kl], abs=1e-5)
     assert point["loss"] == pytest.approx(sum(math.log1p(math.exp(-0.2 * gap)) for gap in gaps) / 10, abs=1e-5)
+
+
+def test_every_kind_of_pairs_is_told_where_there_are_several(start, tmp_path):
+    kinds = ["outcome"] * 6 + ["process"] * 4
+    pairs = [
+        pair | {"kind": kind} for pair, kind in zip(shifted(with_reference(random_pairs(), start)), kinds, strict=True)
+    ]
+    points = {}
+    for name, micro_batch in (("whole", None), ("parts", 3)):
+        job = dpo_job(tmp_path / name, start, {"micro_batch": micro_batch}, beta=0.2)
+        train_dpo(job, pairs, Counts())
+        points[name] = first_point(job)
+    gaps = {kind: [0.5 + (i - 3) for i in range(10) if kinds[i] == kind] for kind in set(kinds)}
+    for kind, share in (("outcome", 0.6), ("process", 0.4)):
+        expected = {
+            "share": share,
+            "margin": 0.2 * fmean(gaps[kind]),
+            "pairs_in_order": fmean(gap > 0 for gap in gaps[kind]),
+            "chosen_drift": 0.5,
+            "rejected_drift": 0.5 - fmean(gaps[kind]),
+        }
+        for point in points.values():
+            found = {name: point[f"{kind}_{name}"] for name in expected}
+            assert found == pytest.approx(expected, abs=1e-5)
+    assert "process_margin" in read_json(tmp_path / "whole" / "metrics.json")["metrics"]
+    job = dpo_job(tmp_path / "one", start)
+    train_dpo(job, pairs[:6], Counts())
+    assert not any(name.startswith("outcome") for name in first_point(job))
+
+
+def test_a_batch_without_a_kind_says_nothing_of_it():
+    point = {"loss": 0.5} | {
+        f"{kind}_{name}": value
+        for kind, value in (("outcome", 1.0), ("process", 0.0))
+        for name in ("share", "margin", "pairs_in_order", "chosen_drift", "rejected_drift")
+    }
+    told = by_kind(point, ["outcome", "process"])
+    assert [name for name in told if name.startswith("process")] == ["process_share"] and told["outcome_margin"] == 1.0
+
+
+def test_a_step_pair_is_the_pair_of_whole_answers_with_what_they_share_masked(start):
+    """Step-masked DPO: with the shared tokens in the prompt, loss and gradient are those of the masked answers."""
+    pairs, shared = random_pairs(8), [5, 9, 7, 30]
+    steps = [pair | {"prompt_ids": pair["prompt_ids"] + shared} for pair in pairs]
+    whole = [pair | {side: shared + pair[side] for side in ("chosen_ids", "rejected_ids")} for pair in pairs]
+    model = load_policy(start)
+
+    def masked(side):
+        end = side.first_target + len(shared)
+        return TokenSequence(side.ids, side.first_target, frozenset(range(side.first_target, end)))
+
+    found = []
+    for sequences in ([masked(side) for pair in whole for side in sides(pair)], [s for p in steps for s in sides(p)]):
+        model.zero_grad()
+        sums = answer_logprobs(model, sequences, CPU)[0].sum(1).view(-1, 2)
+        preference_loss("sigmoid", sums[:, 0], sums[:, 1], torch.zeros(8), torch.zeros(8), 0.1).backward()
+        found.append([sums.detach(), *(parameter.grad.clone() for parameter in model.parameters())])
+    assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(*found, strict=True))
+    # Where they are no more masked, they still cancel between the sides.
+    unmasked, of_steps = (
+        [row["chosen_logprob"] - row["rejected_logprob"] for row in with_reference(kind, start)]
+        for kind in (whole, steps)
+    )
+    assert unmasked == pytest.approx(of_steps, abs=1e-4)
 
 
 def test_ipo_takes_means_over_tokens(start, tmp_path):
@@ -116,9 +189,8 @@ def test_ipo_takes_means_over_tokens(start, tmp_path):
     train_dpo(job, pairs, Counts())
     gaps = [0.5 / len(pair["chosen_ids"]) + (i - 3) / len(pair["rejected_ids"]) for i, pair in enumerate(pairs)]
     assert first_point(job)["loss"] == pytest.approx(sum((gap - 2) ** 2 for gap in gaps) / 10, rel=1e-5)
-    assert first_point(job)["chosen_drift"] == pytest.approx(
-        sum(0.5 / len(p["chosen_ids"]) for p in pairs) / 10, abs=1e-5
-    )
+    assert first_point(job)["margin"] == pytest.approx(0.25 * sum(gaps) / 10, abs=1e-5)
+    assert first_point(job)["chosen_drift"] == pytest.approx(0.5, abs=1e-5)  # of whole answers, whatever the loss
 
 
 def test_dpo_positive_holds_the_chosen_answer_up(start, tmp_path):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import tensor
 
 from stepladder.errors import StepladderError
-from stepladder.policies.preference import preference_loss
+from stepladder.policies.preference import drifts, preference_loss
 
 examples = settings(deadline=None, max_examples=60)
 KINDS = ("sigmoid", "conservative", "hinge", "ipo", "dpo_positive")
@@ -70,6 +70,44 @@ def gradients(kind, chosen, rejected, **options) -> tuple[float, float]:
 def test_descent_raises_the_chosen_and_lowers_the_rejected(kind):
     chosen, rejected = gradients(kind, -5.0, -5.0, label_smoothing=0.1)
     assert chosen < 0 < rejected
+
+
+@pytest.mark.parametrize(
+    ("kind", "slope"),
+    [("sigmoid", -0.05), ("conservative", -0.04), ("hinge", -0.1), ("ipo", -10.0), ("dpo_positive", -0.05)],
+)
+def test_gradients_of_the_reference_policy_itself(kind, slope):
+    # beta = 0.1, smoothing e = 0.1: -beta / 2, -(1 - 2 e) beta / 2, -beta, -1 / beta, -beta / 2
+    chosen, rejected = gradients(kind, -5.0, -5.0, label_smoothing=0.1)
+    assert (chosen, rejected) == pytest.approx((slope, -slope))
+
+
+@pytest.mark.parametrize(("gap", "slope"), [(2.0, -6.0), (5.0, 0.0), (7.0, 4.0)])
+def test_ipo_pulls_the_gap_back_to_its_target(gap, slope):
+    chosen, rejected = gradients("ipo", gap - 5.0, -5.0)  # the target is 5 at beta = 0.1, the slope 2 (gap - 5)
+    assert (chosen, rejected) == pytest.approx((slope, -slope), abs=1e-5)
+
+
+def test_the_hinge_rests_beyond_its_margin():
+    assert gradients("hinge", 5.1, -5.0) == (0.0, 0.0)  # a gap of 10.1, the margin is 1 / beta = 10
+    assert gradients("hinge", 4.9, -5.0) == pytest.approx((-0.1, 0.1))
+
+
+def test_drifts_are_log_ratios_and_kl_is_their_mean_over_tokens_turned():
+    policy = tensor([[-10.0, -20.0], [-3.0, -1.0]], requires_grad=True)
+    told = drifts(policy, tensor([[-12.0, -15.0], [-3.0, -5.0]]), tensor([[4, 10], [1, 0]]))
+    assert {name: values.tolist() for name, values in told.items()} == {
+        "chosen_drift": [2.0, 0.0], "rejected_drift": [-5.0, 4.0],
+        "chosen_kl": [-0.5, 0.0], "rejected_kl": [0.5, -4.0],
+    }  # fmt: skip
+    assert not any(values.requires_grad for values in told.values())
+
+
+def test_k1_over_all_answers_of_the_reference_is_the_kl():
+    reference, policy = tensor([0.5, 0.3, 0.2]).log(), tensor([0.2, 0.3, 0.5]).log()
+    told = drifts(policy[:, None].expand(3, 2), reference[:, None].expand(3, 2), torch.ones(3, 2))
+    exact = (reference.exp() * (reference - policy)).sum().item()
+    assert (reference.exp() * told["chosen_kl"]).sum().item() == pytest.approx(exact)
 
 
 def test_dpo_positive_raises_a_chosen_response_that_fell_more_than_it_lowers_the_rejected():

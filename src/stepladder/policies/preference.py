@@ -1,4 +1,4 @@
-"""Preference losses: direct preference optimisation and its family."""
+"""Preference losses, direct preference optimisation and its family, and how far they move a policy."""
 
 from typing import Literal
 
@@ -58,6 +58,27 @@ def preference_loss(
                 f"unknown preference loss {kind!r}; choose sigmoid, conservative, hinge, ipo or dpo_positive"
             )
     return terms.mean()
+
+
+def drifts(policy: Tensor, reference: Tensor, tokens: Tensor) -> dict[str, Tensor]:
+    """How far the policy has gone from the reference on both sides of every pair; each (pairs,).
+
+    ``chosen_drift``, ``rejected_drift``: log-ratio of policy to reference, in nats an answer. ``chosen_kl``,
+    ``rejected_kl``: the estimate k1 of KL(reference || policy), in nats a token. Its mean is right over all that the
+    reference samples; over one side of pairs, which were picked, it may be below 0.
+
+    Args:
+        policy, reference: summed log-probs of the chosen and the rejected answers, (pairs, 2).
+        tokens: their lengths, (pairs, 2).
+    """
+    ratios = policy.detach() - reference
+    by_token = -ratios / tokens.clamp(min=1)
+    return {
+        "chosen_drift": ratios[:, 0],
+        "rejected_drift": ratios[:, 1],
+        "chosen_kl": by_token[:, 0],
+        "rejected_kl": by_token[:, 1],
+    }
 
 
 def _precise(logprobs: Tensor) -> Tensor:
