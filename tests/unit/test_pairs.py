@@ -46,6 +46,18 @@ def test_process_pairs_are_higher_over_lower_reward_among_right_answers_or_equal
     assert samples(build(FOUR, "process", per_question=99, among="any")[0]) == {(0, 1), (2, 3)}
 
 
+def test_shares_of_the_questions_lie_in_each_other_whatever_the_seed():
+    rows = [each | {"question_id": f"q{number}"} for number in range(400) for each in FOUR]
+    asked = [
+        {pair["question_id"] for pair in build(rows, "outcome", seed, question_share=share)[0]}
+        for seed, share in ((0, 0.4), (1, 0.6), (2, 1.0))
+    ]
+    assert asked[0] < asked[1] < asked[2] and len(asked[2]) == 400
+    assert 120 < len(asked[0]) < 200 < len(asked[1]) < 280
+    dropped = build(rows, "outcome", question_share=0.4)[1].dropped
+    assert dropped == {"question outside of the share": 4 * (400 - len(asked[0]))}
+
+
 def test_the_margin_is_strict():
     rows = [answer("a", 0, True, 0.75), answer("a", 1, True, 0.5), answer("a", 2, True, 0.5)]
     assert samples(build(rows, "process", per_question=99)[0]) == {(0, 1), (0, 2)}

@@ -26,7 +26,8 @@ def build_pairs(
     """Rows of the pair table: per question at most ``per_question`` distinct pairs, drawn by the seed.
 
     Answers that are equal token for token are the same answer, whatever their sample number. Pairs of one question
-    are drawn so that an answer is used again only when all others are used.
+    are drawn so that an answer is used again only when all others are used. Which questions are in a share depends on
+    their ids alone: those in a smaller share are in every larger one, whatever the node and seed.
 
     Args:
         step_scores: read by pairs of steps only.
@@ -35,15 +36,18 @@ def build_pairs(
     by_question: dict[str, dict[tuple[int, ...], Rewarded]] = {}
     for row in rewarded:
         counts.rows_in += 1
-        same = by_question.setdefault(row["question_id"], {})
         if row["question_id"] in left_out:
             counts.drop("question left out")
-        elif tuple(row["token_ids"]) in same:
-            counts.drop("the same answer again")
+        elif not _in_share(row["question_id"], spec.question_share):
+            counts.drop("question outside of the share")
         else:
-            same[tuple(row["token_ids"])] = row
+            same = by_question.setdefault(row["question_id"], {})
+            if tuple(row["token_ids"]) in same:
+                counts.drop("the same answer again")
+            else:
+                same[tuple(row["token_ids"])] = row
     pairs: list[dict[str, Any]] = []
-    for question_id in sorted(by_question.keys() - left_out):
+    for question_id in sorted(by_question):
         rng = random.Random(derive_seed(seed, question_id))
         possible = contrasts(list(by_question[question_id].values()), spec, rng, step_scores or {})
         if not possible:
@@ -51,6 +55,10 @@ def build_pairs(
         pairs += [_row(contrast, spec) for contrast in _draw(possible, spec.per_question, rng)]
     counts.rows_out = len(pairs)
     return pairs
+
+
+def _in_share(question_id: str, share: float) -> bool:
+    return derive_seed("share of questions", question_id) < share * 2**63
 
 
 def _draw(possible: list[Contrast], most: int, rng: random.Random) -> list[Contrast]:

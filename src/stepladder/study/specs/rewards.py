@@ -6,6 +6,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from stepladder.study.fields import (
     Accumulation,
+    Fraction,
     LabelsNode,
     NonNegativeFloat,
     PolicyNode,
@@ -84,6 +85,9 @@ class Pairs(Spec):
     )
     leave_out: LabelsNode | None = Field(
         None, description="no pairs from questions that these labels are of, such as those the PRM was trained on"
+    )
+    question_share: Fraction = Field(
+        1.0, gt=0, description="pairs from this share of the questions only; a larger share holds the smaller ones"
     )
     per_question: PositiveInt = 2
     copies: PositiveInt = Field(1, description="how often a pair counts in an epoch")
