@@ -12,6 +12,11 @@ from graph import TINY, run
 ROOT = Path(__file__).resolve().parent.parent
 
 
+def pytest_configure() -> None:
+    """Workers share the process that jobs of whole graphs are copied from; it ends with this one."""
+    os.environ.setdefault("STEPLADDER_TEST_RUN", str(os.getpid()))
+
+
 @pytest.fixture(scope="session")
 def root() -> Path:
     """The project's root folder."""

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import warm
+
 ROOT = Path(__file__).resolve().parents[1]
 QUICKSTART = ROOT / "config" / "config.yaml"
 # The quickstart's graph at the smallest size; its results lie in results/quickstart.
@@ -26,12 +28,22 @@ def command(
 
 
 def run(
-    results: Path, files: list[Path], *options: str, config: dict[str, str] | None = None, profile: str = "local"
+    results: Path,
+    files: list[Path],
+    *options: str,
+    config: dict[str, str] | None = None,
+    profile: str = "local",
+    cold: bool = False,
 ) -> str:
-    """Runs a study to its end and returns what Snakemake said."""
+    """Runs a study to its end and returns what Snakemake said.
+
+    Args:
+        cold: every job loads its libraries anew, as a user's does.
+    """
+    environment = warm.ENVIRONMENT if cold or profile != "local" else warm.environment()
     done = subprocess.run(
         command(results, files, options, config or {}, profile),
-        cwd=ROOT, env=_environment(), capture_output=True, text=True, timeout=SECONDS,
+        cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, timeout=SECONDS,
     )  # fmt: skip
     said = done.stdout + done.stderr
     assert done.returncode == 0, said[-6000:]
@@ -52,7 +64,3 @@ def same_tables(results: Path, undisturbed: Path) -> None:
     for name in TABLE_FILES:
         found, expected = (each / "quickstart/tables/main" / name for each in (results, undisturbed))
         assert found.read_bytes() == expected.read_bytes(), name
-
-
-def _environment() -> dict[str, str]:
-    return {**os.environ, "OMP_NUM_THREADS": "1"}

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import warm
 from graph import ROOT, SECONDS, TINY, command, same_tables
 
 STUDY = "quickstart"
@@ -29,12 +30,16 @@ def attempt(
     results: Path, *options: str, cwd: Path = ROOT, lock: bool = False, files: list[Path] = TINY
 ) -> subprocess.CompletedProcess[str]:
     """A run that may fail. ``lock``: with Snakemake's own lock in ``cwd``, as without make."""
-    return subprocess.run(line_of(results, files, *options, lock=lock), **surroundings(cwd), timeout=SECONDS)
+    environment = warm.environment()
+    return subprocess.run(
+        line_of(results, files, *options, lock=lock), **surroundings(cwd, environment), timeout=SECONDS
+    )
 
 
 def start(results: Path, *options: str, cwd: Path = ROOT, lock: bool = False) -> subprocess.Popen[str]:
-    """A run in a process group of its own."""
-    return subprocess.Popen(line_of(results, TINY, *options, lock=lock), **surroundings(cwd), start_new_session=True)
+    """A run in a process group of its own, its jobs in it."""
+    line, environment = line_of(results, TINY, *options, lock=lock), warm.ENVIRONMENT
+    return subprocess.Popen(line, **surroundings(cwd, environment), start_new_session=True)
 
 
 def kill(process: subprocess.Popen[str]) -> None:
@@ -57,9 +62,9 @@ def line_of(results: Path, files: list[Path], *options: str, lock: bool) -> list
     return [word for word in line if word != "--nolock"] if lock else line
 
 
-def surroundings(cwd: Path) -> dict:
+def surroundings(cwd: Path, environment: dict[str, str]) -> dict:
     """How its process is started."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, **environment}
     return {"cwd": cwd, "env": environment, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
 
 
