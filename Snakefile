@@ -28,6 +28,7 @@ include: "workflow/rules/pairs.smk"
 include: "workflow/rules/evaluations.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/tables_values.smk"
+include: "workflow/rules/tables_bias.smk"
 include: "workflow/rules/study.smk"
 
 

@@ -26,6 +26,8 @@ LIGHT = {
     "efficiency_table": {"matplotlib"},
     "value_table": {"matplotlib"},
     "ranking_table": set(),
+    "position_table": {"matplotlib"},
+    "length_table": set(),
     "published_labels": set(),
 }
 # The heavy libraries that modules of ours may name at their top, where an entry point loads a model or a database.

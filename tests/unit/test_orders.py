@@ -5,7 +5,7 @@ from dataclasses import replace
 from itertools import permutations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tiny
@@ -31,6 +31,7 @@ LABELS = Question("stresstest", STATEMENTS, ("Entailment", "contradiction", "neu
 orders = st.integers(1, 6).flatmap(lambda n: st.permutations(range(n)))
 
 
+@settings(deadline=None)
 @given(orders)
 def test_there_and_back_is_where_it_was(order):
     options = tuple(f"text {k}" for k in range(len(order)))

@@ -28,6 +28,8 @@ VALUES = {
     ],
 }
 RANKING = VALUES | {"kind": "ranking", "rows": [{"label": "mean", "rollouts": "cool"}]}
+POSITIONS = {"kind": "positions", "title": "Places", "baseline": "a", "rows": [{"label": "a", "evaluation": "sft"}]}
+LENGTHS = {"kind": "lengths", "title": "Lengths", "baseline": "a", "rows": [{"label": "a", "rewards": "wrs"}]}
 PAIR = {"head": "pair", "labels": "rollouts", "backbone": "tiny"}
 
 
@@ -47,6 +49,8 @@ def with_all(*edits):
         put("rollouts.cool", {"trajectories": "pool", "policy": "dpo", "temperature": 0.6, "alternatives": 5}),
         put("tables.values", VALUES | {"rows": [dict(row) for row in VALUES["rows"]]}),
         put("tables.ranking", RANKING | {"rows": [dict(row) for row in RANKING["rows"]]}),
+        put("tables.positions", POSITIONS | {"rows": [dict(row) for row in POSITIONS["rows"]]}),
+        put("tables.lengths", LENGTHS | {"rows": [dict(row) for row in LENGTHS["rows"]]}),
         *edits,
     )
 
@@ -90,6 +94,19 @@ def test_every_kind_has_its_inputs():
     assert list(study.inputs("tables", "ranking", 0)) == ["rollouts"]
     files = [file for file in study.table_files() if "/values/" in file or "/ranking/" in file]
     assert len(files) == 9 and "results/small/tables/values/by_step.png" in files
+
+
+def test_the_tables_of_what_should_not_matter_have_their_inputs():
+    study = study_from(with_all())
+    answers = [f"results/small/evaluations/sft/seed{seed}/answers.parquet" for seed in (0, 1)]
+    assert study.inputs("tables", "positions", 0)["answers"] == answers
+    assert study.inputs("tables", "lengths", 0) == {
+        "rewards": [f"results/small/rewards/wrs/seed{seed}/rewards.parquet" for seed in (0, 1)],
+        "trajectories": [f"results/small/trajectories/samples/seed{seed}/trajectories.parquet" for seed in (0, 1)],
+    }
+    assert '"trajectories":["samples"]' in study.job("tables", "lengths")
+    files = [file for file in study.table_files() if "/positions/" in file or "/lengths/" in file]
+    assert len(files) == 9 and "results/small/tables/positions/recall.png" in files
 
 
 @pytest.mark.parametrize(
@@ -139,6 +156,10 @@ def test_every_kind_has_its_inputs():
         (put("tables.ranking.rows.0.scores", "samples"), "tables.ranking.rows.0.scores", "unknown key"),
         (put("tables.ranking.baseline", "none"), "tables.ranking.baseline", "no row is labelled"),
         (put("evaluations.free.option_order", "shuffled"), "evaluations.free.option_order", "take as_given"),
+        (put("tables.positions.rows.0.evaluation", "pool"), "tables.positions.rows.0.evaluation", "no greedy answers"),
+        (put("tables.positions.rows.0.evaluation", "free"), "tables.positions.rows.0.evaluation", "has options"),
+        (put("tables.lengths.baseline", "b"), "tables.lengths.baseline", "no row is labelled"),
+        (put("tables.lengths.rows.0.scores", "samples"), "tables.lengths.rows.0.scores", "unknown key"),
         (put("prms.pair.backbone", "tiny"), "prms.pair.backbone", "architecture: bert"),
         (put("prms.last_token.good", [2, 4]), "prms.last_token.good", "above the 3 trials"),
         (put("prms.rank.target", "soft"), "prms.rank.target", "threshold or hard"),

@@ -117,6 +117,11 @@ def share_of(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     return np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=whole > 0)
 
 
+def correlation(both: np.ndarray, one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """From a covariance and two variances; NaN where nothing varies but by rounding."""
+    return share_of(both, np.sqrt(np.where((one > 1e-12) & (other > 1e-12), one * other, 0.0)))
+
+
 def drawn_questions(questions: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
     """Pieces of (resamples, questions): how often each question is drawn in each resample."""
     _check_resamples(resamples)

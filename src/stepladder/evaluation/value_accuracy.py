@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stepladder.errors import StepladderError
-from stepladder.evaluation.statistics import share_of
+from stepladder.evaluation.statistics import correlation, share_of
 from stepladder.evaluation.step_measures import Bootstrap, Measured, over_seeds, sums
 
 
@@ -113,15 +113,10 @@ def _accuracy(found: ValuedStates, questions: int, draws: Bootstrap) -> dict[str
         "bias": share_of(bias, number),
         "mse": share_of(mse, number),
         "mae": share_of(mae, number),
-        "within": _correlation(both, of_values, of_truths),
-        "between": _correlation(xy - x * y, xx - x**2, yy - y**2),
+        "within": correlation(both, of_values, of_truths),
+        "between": correlation(xy - x * y, xx - x**2, yy - y**2),
         "tokens": share_of(tokens, number),
     }
-
-
-def _correlation(both: np.ndarray, one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """From a covariance and two variances; NaN where nothing varies but by rounding."""
-    return share_of(both, np.sqrt(np.where((one > 1e-12) & (other > 1e-12), one * other, 0.0)))
 
 
 def _moments(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, ...]:

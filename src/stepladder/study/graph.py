@@ -44,6 +44,8 @@ TABLE_FILES = {
     "steps": (*_TEXTS, "reliability.png", "by_position.png"),
     "values": (*_TEXTS, "by_step.png"),
     "ranking": _TEXTS,
+    "positions": (*_TEXTS, "recall.png"),
+    "lengths": _TEXTS,
 }
 
 

@@ -78,12 +78,11 @@ def inputs(
                 "trajectories": at("trajectories", scores.trajectories),
             }
         case "pairs":
-            rewards = nodes["rewards", spec.rewards].spec
-            trajectories = nodes["scores", rewards.scores].spec.trajectories
+            scores = nodes["rewards", spec.rewards].spec.scores
             return {
                 "rewards": at("rewards", spec.rewards),
-                "trajectories": at("trajectories", trajectories),
-                "scores": [at("scores", rewards.scores)] if spec.kind == "step" else [],
+                "trajectories": at("trajectories", trajectories_of(spec.rewards, nodes)),
+                "scores": [at("scores", scores)] if spec.kind == "step" else [],
                 "left_out": [at("labels", spec.leave_out)] if spec.leave_out else [],
             }
         case "evaluations" if spec.method == "given":
@@ -121,6 +120,15 @@ def inputs(
                 "costs": [_beside(path, "metrics.json") for _, path in made]
                 + [_beside(path, "reference.json") for stage, path in made if stage == "pairs"],
             }
+        case "tables" if spec.kind == "lengths":
+            rewards = dict.fromkeys(row.rewards for row in spec.rows)
+            trajectories = dict.fromkeys(trajectories_of(name, nodes) for name in rewards)
+            return {
+                "rewards": [artefact("rewards", each, its_seed) for each in rewards for its_seed in settings.seeds],
+                "trajectories": [
+                    artefact("trajectories", each, its_seed) for each in trajectories for its_seed in settings.seeds
+                ],
+            }
         case _:
             evaluations = dict.fromkeys(row.evaluation for row in spec.rows)
             answers = [artefact("evaluations", each, seed) for each in evaluations for seed in settings.seeds]
@@ -128,12 +136,17 @@ def inputs(
                 "answers": answers,
                 # Beside the answers, and read with them: which evaluation and seed they are of.
                 "metrics": [_beside(path, "metrics.json") for path in answers],
-                "reported": [reported_file(spec.reported)] if spec.reported else [],
+                "reported": [reported_file(spec.reported)] if spec.kind == "answers" and spec.reported else [],
             }
 
 
 def _beside(path: str, file: str) -> str:
     return str(Path(path).parent / file)
+
+
+def trajectories_of(rewards: str, nodes: Nodes) -> str:
+    """The node of the trajectories that rewards are of."""
+    return nodes["scores", nodes["rewards", rewards].spec.scores].spec.trajectories
 
 
 def _tokenizer_of(nodes: Nodes, trajectories: str) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from stepladder.study.canonical import canonical_json, digest
+from stepladder.study.inputs import trajectories_of
 from stepladder.study.nodes import Key, Node, Nodes
 from stepladder.study.settings import Settings
 from stepladder.study.specs import STAGES
@@ -44,6 +45,8 @@ def _job_text(settings: Settings, nodes: Nodes, node: Node) -> str:
         data["chunk"] = settings.scale.chunk
     if node.stage == "tables":
         data["seeds"] = list(settings.seeds)
+        if node.spec.kind == "lengths":
+            data["trajectories"] = [trajectories_of(row.rewards, nodes) for row in node.spec.rows]
         if node.spec.kind == "efficiency":
             spent = spent_by(node.spec, nodes)
             # By row, and not by label: these are no names for a tracking server.

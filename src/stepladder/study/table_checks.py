@@ -1,7 +1,9 @@
 """Faults of tables: rows that fit neither each other nor what they are made from."""
 
 from stepladder.study.faults import Fault, did_you_mean
+from stepladder.study.fields import OPTION_SETS
 from stepladder.study.nodes import Nodes
+from stepladder.study.specs.bias_tables import LengthsRow, PositionsRow
 from stepladder.study.specs.evaluations import Evaluation
 from stepladder.study.specs.tables import AnswersRow, EfficiencyRow, RankingRow, StepsRow, Table, ValuesRow
 
@@ -27,7 +29,9 @@ def faults_of_table(name: str, spec: Table, nodes: Nodes) -> list[Fault]:
             faults += _rollouts(row, place, nodes)
         elif isinstance(row, EfficiencyRow):
             faults += _of_a_policy(row, place, nodes)
-        else:
+        elif isinstance(row, PositionsRow):
+            faults += _of_options(row, place, nodes)
+        elif not isinstance(row, LengthsRow):
             if row.reported and not spec.reported:
                 said = f"row {row.label!r} names a reported row, and the table no file of reported numbers"
                 faults.append(Fault((*place, "reported"), said))
@@ -83,6 +87,21 @@ def _of_a_policy(row: EfficiencyRow, place: tuple[str, ...], nodes: Nodes) -> li
     if row.answer == "mean_sample" and not node.spec.samples:
         return [Fault((*place, "answer"), f"row {row.label!r}: evaluations.{row.evaluation} has no samples")]
     return []
+
+
+def _of_options(row: PositionsRow, place: tuple[str, ...], nodes: Nodes) -> list[Fault]:
+    """Greedy answers to questions of which some have options."""
+    node = nodes.get(("evaluations", row.evaluation))
+    if node is None:
+        return []
+    if node.spec.method != "sampled":
+        said = f"row {row.label!r}: evaluations.{row.evaluation} has no greedy answers; take one of method sampled"
+        return [Fault((*place, "evaluation"), said)]
+    questions = nodes.get(("questions", node.spec.questions))
+    if questions is None or set(OPTION_SETS) & set(questions.spec.sets):
+        return []
+    said = f"row {row.label!r}: no set of questions.{node.spec.questions} has options"
+    return [Fault((*place, "evaluation"), said)]
 
 
 def _samples(row: AnswersRow, place: tuple[str, ...], nodes: Nodes) -> list[Fault]:

@@ -17,6 +17,7 @@ from stepladder.study.fields import (
     ScoresNode,
     Spec,
 )
+from stepladder.study.specs.bias_tables import LengthsTable, PositionsTable
 from stepladder.study.specs.credit import Estimation
 
 
@@ -147,4 +148,7 @@ class RankingTable(Spec):
     resamples: PositiveInt = Field(1000, description="bootstrap resamples of questions and seeds")
 
 
-Table = Annotated[AnswersTable | EfficiencyTable | StepsTable | ValuesTable | RankingTable, Field(discriminator="kind")]
+Table = Annotated[
+    AnswersTable | EfficiencyTable | StepsTable | ValuesTable | RankingTable | PositionsTable | LengthsTable,
+    Field(discriminator="kind"),
+]
