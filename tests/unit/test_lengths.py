@@ -19,6 +19,7 @@ from stepladder.records import REWARDS, TRAJECTORIES, read_json, write_json, wri
 from stepladder.report.length_layout import lay_out_lengths
 from stepladder.report.lengths import make_length_table, read_rewards, read_trajectories
 from stepladder.report.render import render_csv, render_markdown
+from stepladder.rewards.accumulate import accumulate
 from stepladder.study.canonical import canonical_json
 from stepladder.study.specs.bias_tables import LengthsTable
 
@@ -77,6 +78,20 @@ def test_length_is_taken_off_a_reward_that_also_knows_what_is_right():
     mixed = estimates(replace(rewarded, reward=rewarded.reward - 0.1 * rewarded.tokens))
     pure = estimates(rewarded)
     assert mixed["chosen"] < pure["chosen"] - 0.2 and mixed["chosen without length"] > pure["chosen"] - 0.05
+
+
+def test_a_product_of_step_scores_prefers_short_answers_and_their_geometric_mean_does_not():
+    """Steps that are all as good as each other: LPR's pairs of right answers would be of short over long ones."""
+    rng = np.random.default_rng(0)
+    steps = rng.integers(2, 11, 2400)
+    scores = [(0.5 + rng.random(count) / 2).tolist() for count in steps]
+    bare = answers(np.zeros(2400), 10 * steps, np.ones(2400), np.repeat(np.arange(300), 8))
+    product, mean = (
+        estimates(replace(bare, reward=np.array([accumulate(each, how) for each in scores])))
+        for how in ("product", "geometric_mean")
+    )
+    assert product["right steps"] < -0.8 and product["shorter steps"] > 0.8
+    assert abs(mean["right steps"]) < 0.05 and abs(mean["shorter steps"] - 0.5) < 0.03
 
 
 def test_by_hand():

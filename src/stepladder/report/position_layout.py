@@ -73,7 +73,9 @@ def _notes(table: PositionTable) -> list[str]:
         f" 95 % interval, bootstrap over questions and seeds. vs {table.baseline}: of the bias, paired by question and"
         " seed.",
         f"{GIVEN}, {RIGHT}: of the answers that can be read, by place, the shares given there, and whose right option"
-        f" stands there. {RECALL}: accuracy where the right option stands there. {SPREAD}: their standard deviation.",
+        f" stands there. {RECALL}: accuracy where the right option stands there. {SPREAD}: their standard deviation."
+        " Of a place that only some sets have: mean of these.",
         f"{BIAS}: total variation distance between the shares given and right. {BY_CHANCE}: the bias, and in brackets"
-        " where 95 % of it lie, if as many answers were right at random questions and the others stood anywhere else.",
+        " where 95 % of it lie, if as many answers were right at random questions and the others stood anywhere else."
+        " The interval of a bias leans upwards, as resampling adds to it.",
     ]
