@@ -16,6 +16,7 @@ container: "containers/stepladder.sif"
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/questions.smk"
+include: "workflow/rules/audits.smk"
 include: "workflow/rules/models.smk"
 include: "workflow/rules/policies.smk"
 include: "workflow/rules/policies_by_reward.smk"

@@ -43,6 +43,15 @@ QUESTIONS = _schema(
     {"solution": pa.string(), "demonstration": pa.string()},
 )
 
+# One audited question. `share`: of its passage's n-grams that are in one passage of what was trained on, 1 for the same
+# words; `seen`: whether these are enough. `seen_id`: of the question with that passage, null where no n-gram is shared;
+# `options`: how many of the question's options that one has, too.
+AUDITS = _schema(
+    _key,
+    {"dataset": pa.string(), "seen": pa.bool_(), "share": pa.float64(), "options": pa.int32()},
+    {"seen_id": pa.string()},
+)
+
 # One sampled answer. Token ids are the truth and `text` is only for reading; `step_ends` are positions in `token_ids`,
 # one past each step's last token. `answer` is an option's number, from 1, or an answer in free form by the name of all
 # answers to this question that equal it; null is unparsable. `answer` and `correct` follow the strict rule,

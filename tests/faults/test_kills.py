@@ -25,8 +25,8 @@ NODES = [
 
 
 def test_a_run_that_is_killed_again_and_again_ends_with_identical_tables(finished, tmp_path):
-    # The quickstart keeps no rollouts; they are sampled and kept as those of labels are.
-    assert len(NODES) == 20 and {node.split("/")[0] for node in NODES} == set(STAGES) - {"rollouts"}
+    # The quickstart keeps no rollouts; they are sampled and kept as those of labels are. It audits nothing.
+    assert len(NODES) == 20 and {node.split("/")[0] for node in NODES} == set(STAGES) - {"rollouts", "audits"}
     results, rng = tmp_path / "results", random.Random(SEED)
     moments, done, before = [], set(), {}
     for node in NODES:

@@ -39,6 +39,14 @@ def test_short_passages_match_as_a_whole_only():
     assert len(matches([about("All cats sleep.")], [about("all cats sleep")])) == 1
 
 
+def test_a_question_without_a_passage_is_known_by_its_options_too():
+    def asked(*options):
+        return Question("qqa", {"question": "Which is larger?"}, options, 0)
+
+    assert matches([asked("3 quarters", "91 cents")], [asked("3 quarters", "90 cents")]) == []
+    assert len(matches([asked("3 quarters", "91 cents")], [asked("3 quarters", "91 cents")])) == 1
+
+
 @given(st.lists(st.text(alphabet="ab ", min_size=1, max_size=60), max_size=6), st.text(alphabet="ab ", min_size=30))
 def test_every_seeded_copy_is_found(others, text):
     found = matches([about(text)], [*map(about, others), about(text)])

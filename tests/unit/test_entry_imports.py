@@ -17,6 +17,8 @@ HEAVY = {
 # The heavy libraries that light entry points may load, themselves or through others.
 LIGHT = {
     "questions": set(),
+    "audit": set(),
+    "contamination_table": set(),
     "gather": set(),
     "pairs": set(),
     "reward": set(),

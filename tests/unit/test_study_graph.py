@@ -53,7 +53,8 @@ def _above(study: Study, stage: str, name: str) -> set[tuple[str, str]]:
 
 def test_every_stage_has_an_artefact_and_a_place_in_the_quickstart(quickstart):
     shown = {stage for stage, _ in quickstart.nodes}
-    assert set(ARTEFACTS) == set(STAGES) == shown | {"rollouts"}, "values are judged in studies of credit"
+    elsewhere = {"rollouts", "audits"}  # in studies of credit, and of published questions
+    assert set(ARTEFACTS) == set(STAGES) == shown | elsewhere
 
 
 def test_every_input_is_the_output_of_a_node_above_with_the_same_seed(three_seeds):

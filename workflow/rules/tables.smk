@@ -39,7 +39,7 @@ rule tables_answers:
         folder=subpath(output.metrics, parent=True),
     shell:
         "python workflow/scripts/table.py --job {params.job:q} --input answers {input.answers:q}"
-        " --input reported {input.reported:q} --output {params.folder:q} 2>&1 | tee {log:q}"
+        " --input reported {input.reported:q} --input audits {input.audits:q} --output {params.folder:q} 2>&1 | tee {log:q}"
 
 
 # Accuracy against what it took.

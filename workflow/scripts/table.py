@@ -6,6 +6,7 @@ from stepladder.files import write_text
 from stepladder.job import Job, run
 from stepladder.records import Counts
 from stepladder.report.answers import read_evaluated
+from stepladder.report.audits import read_audits
 from stepladder.report.cells import AVERAGE
 from stepladder.report.curves import best_of_n_curves
 from stepladder.report.figures import draw_bars, draw_curves
@@ -19,7 +20,7 @@ def main(job: Job) -> None:
     evaluated = read_evaluated(job.inputs["answers"])
     reported = read_reported(job.path("reported")) if job.inputs.get("reported") else {}
     seed = job.derive_seed("bootstrap")
-    table = make_table(job.spec, evaluated, reported, seed)
+    table = make_table(job.spec, evaluated, reported, seed, read_audits(job.inputs.get("audits", [])))
     for name, text in texts_of(table.lines, table.seeds, lay_out(table)).items():
         write_text(text, job.output / name)
     draw_bars(table, job.output / "bars.png")

@@ -33,8 +33,12 @@ class Match:
 
 
 def passage(question: Question) -> str:
-    """What a question is about: its context, its first statement, or where there is neither the question itself."""
-    return next(question.fields[name] for name in ("context", "statement1", "question") if name in question.fields)
+    """What a question is about: its context, its first statement, or the question itself with its options.
+
+    "Which is larger?" says nothing without them.
+    """
+    told = next((question.fields[name] for name in ("context", "statement1") if name in question.fields), None)
+    return told or " ".join([question.fields["question"], *question.options])
 
 
 def matches(audited: Iterable[Question], seen: Iterable[Question], n: int = NGRAM, near: float = NEAR) -> list[Match]:

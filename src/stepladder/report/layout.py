@@ -89,24 +89,31 @@ def _signed(value: float) -> str:
 
 
 def _notes(table: ResultTable) -> list[str]:
-    headings = _columns(table)
-    sizes = {table.questions[column] for column in headings}
-    if len(sizes) == 1:
-        questions = f"{sizes.pop()} questions in each set"
-    else:
-        questions = "questions: " + ", ".join(
-            f"{heading} {table.questions[column]}" for column, heading in headings.items()
-        )
     seeds = "1 seed" if table.seeds == 1 else f"mean over {table.seeds} seeds"
     notes = [
-        f"Accuracy in %; {seeds}; {questions}; average: unweighted mean of the sets. In brackets: 95 % interval,"
-        " bootstrap over questions and seeds.",
+        f"Accuracy in %; {seeds}; {_sizes(table, table.questions)}; average: unweighted mean of the sets. In brackets:"
+        " 95 % interval, bootstrap over questions and seeds.",
         f"vs {table.baseline}: difference of averages, paired by question and seed. {FLEXIBLE}: average when answers"
         f" are read by the flexible rule. {UNPARSABLE}: answers, in %, that the strict rule cannot read.",
     ]
+    for audit in dict.fromkeys(table.clean.values()):
+        lines = [line for line in table.lines if table.clean.get(line.label) == audit]
+        notes.append(
+            f"Clean by audits.{audit}: {', '.join(line.label for line in lines)}. Only over questions whose passage was"
+            f" not trained on, in differences to {table.baseline} as well; {_sizes(table, lines[0].questions)}."
+        )
     sources: dict[str, list[str]] = {}
     for line in table.lines:
         if line.reported:
             sources.setdefault(line.source, []).append(line.label.removesuffix(" (reported)"))
     notes += [f"Reported, not measured here: {', '.join(rows)}, from {source}." for source, rows in sources.items()]
     return notes
+
+
+def _sizes(table: ResultTable, questions: dict[str, int]) -> str:
+    """How many questions the columns of some rows are over."""
+    headings = _columns(table)
+    sizes = {questions[column] for column in headings}
+    if len(sizes) == 1:
+        return f"{sizes.pop()} questions in each set"
+    return "questions: " + ", ".join(f"{heading} {questions[column]}" for column, heading in headings.items())

@@ -38,8 +38,8 @@ _MARKDOWN = str.maketrans({character: f"\\{character}" for character in r"\`*<[|
 _MINUS = re.compile(r"(?<!\w)-(?=\d)")
 
 
-def texts_of(lines: Sequence[Line], seeds: int, layout: Layout) -> dict[str, str]:
-    """A table in every format, by the name of its file."""
+def texts_of(lines: Sequence[Line], seeds: int | None, layout: Layout) -> dict[str, str]:
+    """A table in every format, by the name of its file; without seeds where what it tells has none."""
     return {
         "table.csv": render_csv(lines, seeds),
         "table.md": render_markdown(layout),
@@ -48,7 +48,7 @@ def texts_of(lines: Sequence[Line], seeds: int, layout: Layout) -> dict[str, str
     }
 
 
-def render_csv(lines: Sequence[Line], seeds: int) -> str:
+def render_csv(lines: Sequence[Line], seeds: int | None) -> str:
     """Tidy: one line per row and column, in per cent to four places; empty where there is no such number."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

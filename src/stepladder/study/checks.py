@@ -6,7 +6,8 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
-from stepladder.study.choice_checks import faults_of_choice
+from stepladder.study.audit_checks import faults_of_audit, faults_of_clean_rows
+from stepladder.study.choice_checks import faults_of_choice, faults_of_reports
 from stepladder.study.faults import Fault, did_you_mean, short
 from stepladder.study.fields import OPTION_SETS
 from stepladder.study.nodes import DIVIDED, Key, Nodes
@@ -95,6 +96,8 @@ def faults_across_nodes(nodes: Nodes) -> list[Fault]:
         match stage:
             case "questions":
                 faults += faults_of_questions(name, node.spec)
+            case "audits":
+                faults += faults_of_audit(name, node.spec, nodes)
             case "policies" if node.spec.method == "dpo":
                 faults += _references(name, node.spec, nodes)
             case "policies" if node.spec.method == "restem":
@@ -112,6 +115,10 @@ def faults_across_nodes(nodes: Nodes) -> list[Fault]:
                 faults += _backbone(name, node.spec, nodes)
             case "tables":
                 faults += faults_of_table(name, node.spec, nodes)
+                if node.spec.kind in ("answers", "efficiency", "positions"):
+                    faults += faults_of_reports(name, node.spec, nodes)
+                if node.spec.kind == "answers":
+                    faults += faults_of_clean_rows(name, node.spec, nodes)
     return faults
 
 

@@ -22,6 +22,7 @@ class Reference:
 
 
 QuestionsNode = Annotated[str, Reference("questions")]
+AuditNode = Annotated[str, Reference("audits")]
 ModelNode = Annotated[str, Reference("models")]
 PolicyNode = Annotated[str, Reference("policies")]
 TrajectoriesNode = Annotated[str, Reference("trajectories")]

@@ -24,6 +24,7 @@ from stepladder.study.specs import SEEDLESS_STAGES
 
 ARTEFACTS = {
     "questions": "questions.parquet",
+    "audits": "audit.parquet",
     "models": "checkpoint",
     "policies": "checkpoint",
     "trajectories": "trajectories.parquet",
@@ -46,6 +47,7 @@ TABLE_FILES = {
     "ranking": _TEXTS,
     "positions": (*_TEXTS, "recall.png"),
     "lengths": _TEXTS,
+    "contamination": _TEXTS,
 }
 
 

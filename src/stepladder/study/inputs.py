@@ -1,6 +1,6 @@
 """What the job of a node reads: the artefacts of the nodes that it names, and files from outside the study."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +8,7 @@ from stepladder.study.checks import published_files, reported_file
 from stepladder.study.nodes import Node, Nodes
 from stepladder.study.question_checks import LOCAL_FILES
 from stepladder.study.settings import Settings
+from stepladder.study.specs.audits import seen_questions
 from stepladder.study.specs.questions import Questions
 from stepladder.study.spending import spent_by
 
@@ -32,6 +33,8 @@ def inputs(
     match node.stage:
         case "questions":
             return {"files": _local_files(spec, settings)}
+        case "audits":
+            return {"questions": at("questions", spec.questions), "seen": at("questions", seen_questions(spec))}
         case "models":
             return {"files": _checkpoint_files(spec, settings)}
         case "policies":
@@ -109,6 +112,8 @@ def inputs(
                 ]
                 for key in _JUDGED_BY[spec.kind]
             }
+        case "tables" if spec.kind == "contamination":
+            return _audits([row.audit for row in spec.rows], at)
         case "tables" if spec.kind == "efficiency":
             answers = [artefact("evaluations", row.evaluation, each) for row in spec.rows for each in settings.seeds]
             answers = list(dict.fromkeys(answers))
@@ -137,7 +142,13 @@ def inputs(
                 # Beside the answers, and read with them: which evaluation and seed they are of.
                 "metrics": [_beside(path, "metrics.json") for path in answers],
                 "reported": [reported_file(spec.reported)] if spec.kind == "answers" and spec.reported else [],
-            }
+            } | _audits([row.clean for row in spec.rows if spec.kind == "answers" and row.clean], at)
+
+
+def _audits(names: Sequence[str], at: Callable[[str, str], str]) -> dict[str, str | list[str]]:
+    """Audits, and beside each what says which one it is."""
+    audits = [at("audits", name) for name in dict.fromkeys(names)]
+    return {"audits": audits, "audited": [_beside(path, "metrics.json") for path in audits]}
 
 
 def _beside(path: str, file: str) -> str:

@@ -53,6 +53,16 @@ class Node:
 Nodes = dict[Key, Node]
 
 
+def with_all_above(start: Key, nodes: Nodes) -> set[Key]:
+    """A node and all that it is made from, through any number of others; names that no node has are passed over."""
+    found: set[Key] = set()
+    left = {start}
+    while left := (left & nodes.keys()) - found:
+        found |= left
+        left = {above for key in left for above in nodes[key].above}
+    return found
+
+
 def _references(spec: BaseModel, at: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str, str]]:
     for name, field in type(spec).model_fields.items():
         value, key = getattr(spec, name), (*at, field.alias or name)

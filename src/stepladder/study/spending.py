@@ -1,6 +1,6 @@
 """What a policy was made from beyond another: the jobs whose tokens and time are its cost."""
 
-from stepladder.study.nodes import Key, Nodes
+from stepladder.study.nodes import Key, Nodes, with_all_above
 from stepladder.study.specs.tables import EfficiencyTable
 
 _FREE = ("questions", "models")
@@ -9,17 +9,8 @@ _FREE = ("questions", "models")
 def spent_by(spec: EfficiencyTable, nodes: Nodes) -> dict[str, list[Key]]:
     """For every row, by label, its policy and all nodes above it, without those of the baseline's policy."""
     policies = {row.label: ("policies", nodes["evaluations", row.evaluation].spec.policy) for row in spec.rows}
-    known = _with_all_above(policies[spec.baseline], nodes)
+    known = with_all_above(policies[spec.baseline], nodes)
     return {
-        label: sorted(key for key in _with_all_above(policy, nodes) - known if key[0] not in _FREE)
+        label: sorted(key for key in with_all_above(policy, nodes) - known if key[0] not in _FREE)
         for label, policy in policies.items()
     }
-
-
-def _with_all_above(start: Key, nodes: Nodes) -> set[Key]:
-    found, left = {start}, [start]
-    while left:
-        new = set(nodes[left.pop()].above) - found
-        found |= new
-        left += new
-    return found

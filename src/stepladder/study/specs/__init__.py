@@ -1,5 +1,6 @@
 """One spec per stage: what a node of that stage is made from and how. Every key of a study file is declared here."""
 
+from stepladder.study.specs.audits import Audit
 from stepladder.study.specs.evaluations import Evaluation
 from stepladder.study.specs.labels import Labels
 from stepladder.study.specs.models import Model
@@ -13,6 +14,7 @@ from stepladder.study.specs.trajectories import Trajectories
 
 STAGES: dict[str, object] = {
     "questions": Questions,
+    "audits": Audit,
     "models": Model,
     "policies": Policy,
     "trajectories": Trajectories,
@@ -25,5 +27,5 @@ STAGES: dict[str, object] = {
     "evaluations": Evaluation,
     "tables": Table,
 }
-# Questions are the same for every seed, and a table is made from all seeds.
-SEEDLESS_STAGES = ("questions", "tables")
+# Questions and what is found in them are the same for every seed, and a table is made from all seeds.
+SEEDLESS_STAGES = ("questions", "audits", "tables")

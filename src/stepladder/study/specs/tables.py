@@ -6,6 +6,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from stepladder.study.fields import (
     Accumulation,
+    AuditNode,
     EvaluationNode,
     LabelsNode,
     NonNegativeFloat,
@@ -40,6 +41,9 @@ class AnswersRow(Spec):
         "sigmoid", description="what a weighted majority makes of the log-odds of scores"
     )
     temperature: PositiveFloat = Field(1.0, description="divides the log-odds of weights")
+    clean: AuditNode | None = Field(
+        None, description="over the questions alone that this audit of the evaluation's split has not found seen"
+    )
     reported: str | None = Field(None, description="row of the reported table to print beside this one")
 
     @field_validator("grading")
@@ -148,7 +152,29 @@ class RankingTable(Spec):
     resamples: PositiveInt = Field(1000, description="bootstrap resamples of questions and seeds")
 
 
+class ContaminationRow(Spec):
+    """One row: an audit."""
+
+    label: OneLine
+    audit: AuditNode
+
+
+class ContaminationTable(Spec):
+    """How many questions of a split were seen in what was trained on, by data set."""
+
+    kind: Literal["contamination"]
+    title: OneLine
+    rows: tuple[ContaminationRow, ...] = Field(min_length=1)
+
+
 Table = Annotated[
-    AnswersTable | EfficiencyTable | StepsTable | ValuesTable | RankingTable | PositionsTable | LengthsTable,
+    AnswersTable
+    | EfficiencyTable
+    | StepsTable
+    | ValuesTable
+    | RankingTable
+    | PositionsTable
+    | LengthsTable
+    | ContaminationTable,
     Field(discriminator="kind"),
 ]
