@@ -59,7 +59,8 @@ def one_line(error: pytest.ExceptionInfo) -> str:
 
 def test_every_table_of_the_plan_has_a_schema_with_a_key():
     assert set(SCHEMAS) == {
-        "QUESTIONS", "TRAJECTORIES", "LABELS", "ROLLOUTS", "SCORES", "REWARDS", "PAIRS", "REFERENCE", "ANSWERS",
+        "AUDITS", "QUESTIONS", "TRAJECTORIES", "LABELS", "ROLLOUTS", "SCORES", "REWARDS", "PAIRS", "REFERENCE",
+        "ANSWERS",
     }  # fmt: skip
     for schema in SCHEMAS.values():
         assert schema.names[0] in ("question_id", "pair_id") and not schema.field(0).nullable
