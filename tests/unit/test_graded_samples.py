@@ -10,7 +10,7 @@ from stepladder.generation.requests import Completion, Request
 from stepladder.generation.trajectories import trajectory_rows
 from stepladder.questions.judging import algebra
 from stepladder.questions.mathematics.checker import process_checker
-from stepladder.reasoning.tokens import encode_answer, encode_text
+from stepladder.reasoning.tokens import encode_answer, encode_text, step_ends
 from stepladder.records import TRAJECTORIES, read_records, write_records
 from stepladder.supervision.rollouts import label_states
 
@@ -62,9 +62,9 @@ def test_what_algebra_decided_is_counted():
 
 @dataclass
 class Told:
-    """A policy whose every rollout says the next of its texts."""
+    """A policy whose every rollout says the next of its texts, or, where that is None, nothing at all."""
 
-    texts: Sequence[str]
+    texts: Sequence[str | None]
     tokenizer = tiny.tokenizer()
     requests: list[Request] = field(default_factory=list)
 
@@ -74,7 +74,8 @@ class Told:
 
     def generate(self, requests, sampling, progress) -> list[list[Completion]]:
         self.requests += requests
-        return [[completion(text) for text in self.texts[: request.samples]] for request in requests]
+        said = [Completion((), (), "length") if text is None else completion(text) for text in self.texts]
+        return [said[: request.samples] for request in requests]
 
 
 def test_rollouts_are_read_with_the_state_that_they_go_on_from(tmp_path):
@@ -90,3 +91,59 @@ def test_rollouts_are_read_with_the_state_that_they_go_on_from(tmp_path):
     labels = label_states(job, [row], {"q": QUESTION | {"answer": "1200"}}, policy, (1, 1))
     assert [(one["step"], one["rollouts"], one["successes"]) for one in labels] == [(0, 3, 2), (1, 1, 0)]
     assert [request.prompt_ids for request in policy.requests] == [(1, *begun)]
+
+
+@pytest.mark.parametrize(
+    ("texts", "successes"),
+    [
+        (["00", "00", "00"], 3),  # equal ones: the policy is sure
+        (["00", "00", "01"], 2),
+        ([None, "00", None], 1),  # empty ones: the state alone answers 1.2
+        ([None, None, None], 0),
+        (["", "00", "01"], 1),
+    ],
+)
+def test_every_rollout_is_a_trial_the_empty_and_the_equal_ones_too(tmp_path, texts, successes):
+    begun = encode_text(tiny.tokenizer(), "a\n#### 1,2")
+    rows = [
+        {"question_id": "q", "sample": sample, "prompt_ids": [1], "token_ids": [*begun, 5], "correct": False}
+        | {"step_ends": [len(begun), len(begun) + 1]}
+        for sample in range(2)
+    ]
+    spec = {"method": "monte_carlo", "trajectories": "t", "policy": "p", "rollouts": 3, "max_tokens": 72}
+    policy = Told(texts)
+    job = tiny.job(tmp_path, "labels", spec, chunk=4)
+    labels = label_states(job, rows, {"q": QUESTION | {"answer": "1200"}}, policy, (1, 1))
+    assert [(one["rollouts"], one["successes"]) for one in labels if not one["finished"]] == [(3, successes)] * 2
+    assert [request.samples for request in policy.requests] == [3], "the same state is rolled out once"
+
+
+def react(kinds: str) -> dict:
+    """A trajectory whose steps are of the kinds with these first letters."""
+    words = {"T": "Thought", "A": "Action", "O": "Observation"}
+    text = "\n".join(f"{words[kind]} {number}: so" for number, kind in enumerate(kinds, start=1))
+    ids = encode_answer(tiny.tokenizer(), text)
+    text, ends = step_ends(tiny.tokenizer(), ids, "react")
+    return {"question_id": "q", "sample": 0, "prompt_ids": [1], "token_ids": ids, "step_ends": ends, "text": text,
+            "correct": True}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("states", "steps"),
+    [
+        (None, [0, 1, 2, 3, 4, 5]),
+        ({"kinds": ["Thought", "Observation"]}, [0, 2, 3, 5]),
+        ({"kinds": ["Action"], "start": 0.4}, [4, 5]),
+        ({"start": 0.2, "end": 0.8}, [1, 2, 3, 5]),
+        ({"least_steps": 7}, [5]),
+    ],
+)
+def test_labels_are_of_the_chosen_states_and_of_the_end(tmp_path, states, steps):
+    spec = {"method": "monte_carlo", "trajectories": "t", "policy": "p", "rollouts": 2, "max_tokens": 99}
+    policy = Told(["00", "01"])
+    job = tiny.job(tmp_path, "labels", spec | {"states": states}, chunk=4)
+    row = react("TATOAA")
+    labels = label_states(job, [row], {"q": QUESTION | {"answer": "1200"}}, policy, (1, 1))
+    assert [label["step"] for label in labels] == steps and labels[-1]["finished"] and labels[-1]["successes"] == 1
+    ends = [len(request.prompt_ids) - 1 for request in policy.requests]
+    assert ends == [row["step_ends"][step] for step in steps[:-1]], "no other state is rolled out"

@@ -6,7 +6,9 @@ from hypothesis import strategies as st
 
 from stepladder.reasoning.states import state_key
 from stepladder.records import LABELS, read_records, write_records
-from stepladder.supervision.monte_carlo import Outcome, chosen_trajectories, step_labels, unfinished_states
+from stepladder.study.canonical import derive_seed
+from stepladder.study.specs.labels import States
+from stepladder.supervision.monte_carlo import Outcome, chosen_trajectories, drawn_steps, step_labels, unfinished_states
 
 
 def row(question_id, sample, ids, ends, correct=False):
@@ -94,3 +96,52 @@ def test_only_the_first_samples_are_labelled_where_asked():
     rows = [row("a", 2, [5], [1]), row("a", 0, [5], [1]), row("b", 1, [5], [1])]
     assert [(r["question_id"], r["sample"]) for r in chosen_trajectories(rows, 2)] == [("a", 0), ("b", 1)]
     assert chosen_trajectories(rows, None) == rows
+
+
+def draw(*belongs_to) -> int:
+    return derive_seed("tests", "states", *belongs_to)
+
+
+@pytest.mark.parametrize(
+    ("steps", "keys", "expected"),
+    [
+        # LPR: with n steps before the last one, those from int(n start) on.
+        (11, {"start": 0.2}, [2, 3, 4, 5, 6, 7, 8, 9, 10]),
+        (10, {"start": 0.2}, [1, 2, 3, 4, 5, 6, 7, 8, 9]),
+        (11, {"start": 0.1, "end": 0.8}, [1, 2, 3, 4, 5, 6, 7, 10]),
+        (8, {"least_steps": 8}, list(range(8))),
+        (7, {"least_steps": 8}, [6]),
+        (2, {"start": 0.9}, [0, 1]),
+        (1, {}, [0]),
+        (0, {}, []),
+    ],
+)
+def test_the_part_of_a_trajectory_whose_states_are_labelled(steps, keys, expected):
+    assert drawn_steps(row("a", 0, [5] * steps, list(range(1, steps + 1))), States(**keys), draw) == expected
+
+
+def test_states_are_drawn_by_what_they_belong_to_alone():
+    rows = [row(question, sample, [5] * 41, list(range(1, 42))) for question in "ab" for sample in range(20)]
+    spec = States(start=0.2, share=0.4)
+    found = [drawn_steps(each, spec, draw) for each in rows]
+    assert found == [drawn_steps(each, spec, draw) for each in reversed(rows)][::-1]
+    assert len({tuple(each) for each in found}) == 40, "each trajectory has a draw of its own"
+    assert all(each[-1] == 40 and min(each) >= 8 for each in found)
+    share = sum(len(each) - 1 for each in found) / (40 * 32)
+    assert share == pytest.approx(0.4, abs=0.07)  # five standard errors
+    more = [drawn_steps(each, States(start=0.2, share=0.6), draw) for each in rows]
+    assert all(set(few) <= set(many) for few, many in zip(found, more, strict=True))
+
+
+def test_labels_of_drawn_states_are_rows_of_the_full_table():
+    rows = [row("a", 0, [5, 6, 7, 8], [1, 2, 3, 4], True), row("a", 1, [5, 9], [1, 2])]
+    outcomes = {state.key: Outcome(2, number % 3) for number, state in enumerate(unfinished_states(rows))}
+    full = step_labels(rows, outcomes)
+
+    def choice(trajectory):
+        return drawn_steps(trajectory, States(start=0.4), draw)
+
+    chosen = unfinished_states(rows, choice)
+    assert {state.prefix_ids for state in chosen} == {(5, 6), (5, 6, 7), (5,)}
+    few = step_labels(rows, {state.key: outcomes[state.key] for state in chosen}, choice)
+    assert few == [label for label in full if (label["sample"], label["step"]) != (0, 0)]

@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import pytest
 import torch
+from pydantic import TypeAdapter
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
@@ -21,7 +22,7 @@ from stepladder.rewards.model import load_prm, open_prm
 from stepladder.rewards.tasks import make_task
 from stepladder.rewards.training import train_prm
 from stepladder.study.specs.models import NewModel
-from stepladder.study.specs.prms import LastToken, Pair
+from stepladder.study.specs.prms import LastToken, Pair, Prm
 
 ANSWER = "1. 3 + 4 = 7\n2. 7 - 2 = 5\n3. 5 > 4\nthe answer is option 2. #### 2"
 STEPS = ["1. 3 + 4 = 7", "2. 7 - 2 = 5", "3. 5 > 4", "the answer is option 2. #### 2"]
@@ -61,7 +62,7 @@ def learnable(tokenizer, count: int = 24) -> list[dict]:
         row = answer_row(tokenizer, "\n".join(f"{k}. {word}" for k, word in enumerate(words)), f"q{i}")
         successes = [worth[word] for word in words]
         rows.append(row | {"successes": successes, "rollouts": [4] * len(words), "soft": [s / 4 for s in successes],
-                           "hard": [s > 0 for s in successes]})  # fmt: skip
+                           "hard": [s > 0 for s in successes], "finished": [False] * len(words)})  # fmt: skip
     return rows
 
 
@@ -137,12 +138,56 @@ def test_the_loss_of_counts_is_over_prefixes(policy):
 def test_published_classes_count_every_rollout_and_outcomes_as_all_or_none(policy):
     (row,) = learnable(tiny.tokenizer(), 1)
     row |= {"successes": [3] * len(row["soft"]), "rollouts": [4] * len(row["soft"])}
-    row["successes"][-1], row["rollouts"][-1] = 1, 1
+    row["successes"][-1], row["rollouts"][-1], row["finished"][-1] = 1, 1, True
     model = tiny.prm(policy, **COUNTS)
     task = make_task(LastToken(labels="l", backbone="b", loss="classes", **COUNTS), model, [row])
     logits = torch.full((1, len(row["soft"]), 5), -30.0)
     logits[0, :, 3], logits[0, -1] = 30.0, torch.tensor([-30.0, -30, -30, -30, 30])
     assert task.loss(logits, [0]).item() == pytest.approx(0.0, abs=1e-6)
+
+
+@pytest.mark.parametrize(("right", "target"), [(1, 4), (0, 0)])
+def test_counts_know_what_a_finished_trajectory_is_worth(policy, right, target):
+    """A prior speaks of states whose value is in doubt; of one trial from a uniform prior it would make 1/15 to 1/3."""
+    (row,) = learnable(tiny.tokenizer(), 1)
+    row |= {name: row[name][:1] for name in ("soft", "hard", "finished", "step_ends")} | {"finished": [True]}
+    row |= {"successes": [right], "rollouts": [1]}
+    task = make_task(LastToken(labels="l", backbone="b", **COUNTS), tiny.prm(policy, **COUNTS), [row])
+    logits = torch.arange(5.0).reshape(1, 1, 5)
+    expected = -logits[0, 0].log_softmax(-1)[target]
+    assert task.loss(logits, [0]).item() == pytest.approx(expected.item(), rel=1e-6)
+    row["finished"] = [False]
+    shares = [math.comb(1 + k, 1) if right else math.comb(5 - k, 1) for k in range(5)]
+    expected = -(logits[0, 0].log_softmax(-1) * torch.tensor(shares) / 15).sum()
+    assert task.loss(logits, [0]).item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+GAPPY = {"soft": [-100, 0.25, -100, 1.0], "hard": [-100, True, -100, True], "rollouts": [-100, 4, -100, 1],
+         "successes": [-100, 1, -100, 1], "finished": [False, False, False, True]}  # fmt: skip
+
+
+@pytest.mark.parametrize("head", ["per_step", "counts", "classes", "pair"])
+def test_steps_that_nobody_labelled_teach_nothing(encoder, policy, head):
+    """Whatever stands there in the outputs; and the others teach what they teach alone."""
+    keys = {"per_step": {"head": "per_step"}, "pair": PAIR}.get(head, COUNTS | {"loss": head})
+    model = tiny.prm(encoder if head == "pair" else policy, policy, **keys)
+    row = answer_row(tiny.tokenizer()) | GAPPY
+    spec = TypeAdapter(Prm).validate_python({"labels": "l", "backbone": "b", **keys})
+    task = make_task(spec, model, [row])
+    if head == "pair":
+        every = model.pairs(STEPS, PAIR["max_length"])
+        assert task.readings == [every[1], every[3]] and task.weights == [1, 1]
+        logits = torch.tensor([[[0.0, 9.0, 0.0]], [[0.0, 0.0, 9.0]]])  # a quarter is neutral, and the end is right
+        assert task.loss(logits, [0, 1]).item() < 0.001
+        return
+    assert task.weights == [2] and len(task.readings) == 1
+    outputs = torch.randn(1, 4, 1 if head == "per_step" else 5, requires_grad=True)
+    task.loss(outputs, [0]).backward()
+    assert (outputs.grad[0].abs().sum(-1) > 0).tolist() == [False, True, False, True]
+    alone = {name: [values[step] for step in (1, 3)] for name, values in GAPPY.items()}
+    read = row | alone | {"step_ends": [row["step_ends"][step] for step in (1, 3)]}
+    expected = make_task(spec, model, [read]).loss(outputs[:, [1, 3]], [0])
+    assert task.loss(outputs, [0]).item() == pytest.approx(expected.item(), rel=1e-6)
 
 
 @pytest.mark.parametrize(

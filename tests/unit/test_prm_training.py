@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import tiny
 from stepladder.errors import StepladderError
-from stepladder.evaluation.prm import judge_prm
+from stepladder.evaluation.prm import judge_prm, judge_scores
 from stepladder.records import Counts, read_json
 from stepladder.rewards import losses
 from stepladder.rewards.model import load_prm
@@ -46,6 +46,7 @@ def rows_with(rule, count=40, steps=3) -> list[dict]:
     for row in rows:
         row["soft"] = [float(rule(row["token_ids"][end - 1])) for end in row["step_ends"]]
         row["hard"] = [soft > 0 for soft in row["soft"]]
+        row["finished"] = [False] * (steps - 1) + [True]
         row["rollouts"], row["successes"] = [4] * steps, [round(4 * soft) for soft in row["soft"]]
     return rows
 
@@ -66,6 +67,8 @@ def test_what_labels_say_in_the_order_of_steps():
     ("keys", "expected"),
     [
         ({"target": "soft"}, [0.75, 0.25, 1.0]),
+        ({"target": "posterior"}, [4 / 6, 2 / 6, 1.0]),
+        ({"target": "posterior", "loss": "mse", "recoveries": "monotone"}, [4 / 6, 2 / 6, 0]),
         ({"target": "hard"}, [1, 1, 1]),
         ({"target": "threshold"}, [1, 0, 1]),
         ({"target": "threshold", "recoveries": "monotone"}, [1, 0, 0]),
@@ -74,8 +77,20 @@ def test_what_labels_say_in_the_order_of_steps():
     ],
 )
 def test_targets(keys, expected):
-    row = {"soft": [0.75, 0.25, 1.0], "hard": [True] * 3}
-    assert step_targets(PerStep.model_validate(prm_spec(**keys)), row) == expected
+    row = {"soft": [0.75, 0.25, 1.0], "hard": [True] * 3, "successes": [3, 1, 1], "rollouts": [4, 4, 1]}
+    row |= {"finished": [False, False, True]}
+    spec = PerStep.model_validate(prm_spec(**keys))
+    assert step_targets(spec, row) == pytest.approx(expected)
+    gap = {name: [values[0], -100 if name != "finished" else False, *values[1:]] for name, values in row.items()}
+    assert step_targets(spec, gap) == pytest.approx([expected[0], -100, *expected[1:]])
+
+
+def test_means_without_counts_have_no_posterior(backbone):
+    rows = rows_with(lambda token: 1.0, count=1)
+    rows[0]["rollouts"] = [0] * 3
+    spec = PerStep.model_validate(prm_spec(target="posterior"))
+    with pytest.raises(StepladderError, match="question q0, sample 0: hold means without counts; target: posterior"):
+        make_task(spec, tiny.prm(backbone), rows)
 
 
 @given(st.floats(0.05, 0.95))
@@ -229,6 +244,25 @@ def test_judging_leaves_outcomes_out_where_it_says_so(backbone):
     assert judged["unfinished_step_auc"] == 1.0 and judged["step_auc"] < 1.0
     assert 0 < judged["share_right_above_zero"] < 1 and 0 < judged["share_wrong_below_zero"] < 1
     assert sum(bin_["count"] for bin_ in judged["calibration"]) == judged["steps"] == 120
+
+
+def test_judging_passes_over_steps_that_nobody_labelled():
+    """They count for nothing, whatever their score; the others keep their place and the length of their trajectory."""
+    rng = random.Random(0)
+    scores = [[rng.gauss(0, 2) for _ in range(4)] for _ in range(30)]
+    rows = [{"question_id": f"q{i}", "soft": [float(rng.random() < 0.6) for _ in range(4)]} for i in range(30)]
+    gaps = [row | {"soft": [row["soft"][0], -100, -100, row["soft"][3]]} for row in rows]
+    judged = judge_scores(scores, gaps)
+    assert judged == judge_scores([[steps[0], 99.0, -99.0, steps[3]] for steps in scores], gaps)
+    without = judge_scores(
+        [[steps[0], steps[3]] for steps in scores],
+        [row | {"soft": [row["soft"][0], row["soft"][3]]} for row in rows],
+    )
+    same = ("steps", "step_auc", "unfinished_step_auc", "order_accuracy", "calibration_error", "first_error")
+    assert {name: judged[name] for name in same} == {name: without[name] for name in same}
+    assert judged["first_error"] is not None and judged["steps"] == 60
+    assert [group["value"] for group in judged["by_position"]] == [0, 3]
+    assert [group["value"] for group in judged["by_length"]] == [4]
 
 
 def test_numbers_that_do_not_exist_are_null(backbone):

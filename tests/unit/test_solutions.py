@@ -151,13 +151,14 @@ def test_problem_ids_see_no_blanks_and_no_case(same):
     assert problem_id(same[0]) == problem_id(same[1]) != problem_id(same[0] + "?")
 
 
-def test_training_reads_up_to_the_last_labelled_step_and_no_gap():
+def test_training_reads_up_to_the_last_labelled_step_and_passes_over_gaps():
     read = LabelledSolution("P", ("a", "b", "c"), (1.0, 0.0, None), 1, True)
     gap = LabelledSolution("Q", ("a", "b"), (None, 1.0), 1, True)
     made, counts = records_of(read, gap), Counts()
     trajectories, labels = [row for row, _ in made], [label for _, each in made for label in each]
-    (row,) = labelled_trajectories(trajectories, labels, counts)
+    row, other = labelled_trajectories(trajectories, labels, counts)
     ends = trajectories[0]["step_ends"]
     assert row["soft"] == [1.0, 0.0] and row["step_ends"] == ends[:2]
     assert row["token_ids"] == trajectories[0]["token_ids"][: ends[1]]
-    assert counts.dropped == {"step without a label before one that has a label": 1}
+    assert other["soft"] == [-100, 1.0] and other["rollouts"] == [-100, 1] and other["finished"] == [False, True]
+    assert other["step_ends"] == trajectories[1]["step_ends"] and counts.dropped == {}

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stepladder.errors import StepladderError
-from stepladder.reasoning.steps import Span, split_steps
+from stepladder.reasoning.steps import Span, split_steps, step_kinds
 
 examples = settings(deadline=None, max_examples=200)
 STYLES = ("line", "numbered", "numbered_as_published")
@@ -215,3 +215,16 @@ def test_react_lines_are_steps_and_other_lines_belong_to_the_step_before():
 def test_react_steps_cover_any_text_that_has_one(text):
     steps = texts(text, "react")
     assert not steps or "".join(steps) == text
+
+
+def test_a_steps_kind_is_its_markers_word():
+    text = "So.\nThought 1: a\nb: Action 7: no\nAction 1: c\n\nObservation 1: d\nThought: e\nAction 12: Finish[A]"
+    assert step_kinds(text) == ["Thought", "Action", "Observation", "Action"]
+    assert [text[span.start :].lstrip("So.\n").split()[0] for span in split_steps(text, "react")] == step_kinds(text)
+    assert step_kinds("") == step_kinds("thought 1: a") == []
+
+
+@examples
+@given(st.lists(st.sampled_from(["Thought 1:", "Action 2:", "Observation 3:", "Action", "\n", " ", "x"])).map("".join))
+def test_every_step_of_style_react_has_one_kind(text):
+    assert len(step_kinds(text)) == len(split_steps(text, "react"))

@@ -7,7 +7,7 @@ from stepladder.records import LABELS, QUESTIONS, TRAJECTORIES, Counts, read_rec
 from stepladder.supervision.monte_carlo import chosen_trajectories
 from stepladder.supervision.rollouts import label_states
 
-COLUMNS = ["question_id", "sample", "prompt_ids", "token_ids", "step_ends", "correct"]
+COLUMNS = ["question_id", "sample", "prompt_ids", "token_ids", "step_ends", "correct", "text"]
 
 
 def main(job: Job) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from stepladder.evaluation.calibration import THRESHOLD, expected_calibration_error, order_accuracy, profile, step_auc
 from stepladder.evaluation.first_error import first_error, fit_threshold, judge, pad_steps, validation_part
 from stepladder.rewards.heads.base import ProcessRewardModel
+from stepladder.rewards.losses import PADDING
 
 VALIDATION = 0.3
 """Share of the questions that fit the threshold of first errors; the others are judged with it."""
@@ -33,14 +34,17 @@ def judge_scores(
 
     Args:
         scores: the step scores (log-odds) of every trajectory.
-        rows: the trajectories, with their soft labels and question ids.
+        rows: the trajectories, with their question ids and soft labels, -100 where a step has none: such a step
+            is not judged.
         zeta: the margin of a rank loss: ``share_wrong_below_margin`` is that of wrong steps below -zeta.
     """
-    logits = np.array([score for steps in scores for score in steps])
-    soft = np.array([value for row in rows for value in row["soft"]])
-    owner = np.array([index for index, row in enumerate(rows) for _ in row["soft"]])
-    place = np.array([step for row in rows for step in range(len(row["soft"]))])
-    length = np.array([len(row["soft"]) for row in rows for _ in row["soft"]])
+    labelled = [
+        (score, soft, index, step, len(row["soft"]))
+        for index, (steps, row) in enumerate(zip(scores, rows, strict=True))
+        for step, (score, soft) in enumerate(zip(steps, row["soft"], strict=True))
+        if soft != PADDING
+    ]
+    logits, soft, owner, place, length = (np.array(column) for column in zip(*labelled, strict=True))
     unfinished, right = place < length - 1, soft >= THRESHOLD
     probabilities = 0.5 * (1 + np.tanh(logits / 2))
     calibration = expected_calibration_error(probabilities, soft)
@@ -59,7 +63,7 @@ def judge_scores(
             "score_gap": _mean(logits[right]) - _mean(logits[~right]),
             "by_position": [asdict(group) for group in profile(probabilities, soft, place)],
             "by_length": [asdict(group) for group in profile(probabilities, soft, length)],
-            "first_error": _localised(scores, rows),
+            "first_error": _localised(logits, soft, owner, [row["question_id"] for row in rows]),
         }
     )
 
@@ -77,14 +81,21 @@ def plain(value: Any) -> Any:
             return value
 
 
-def _localised(scores: Sequence[Sequence[float]], rows: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
-    """Accuracies of first errors; None where the validation part, or the rest, lacks one kind of solution."""
-    questions = [row["question_id"] for row in rows]
-    gold = first_error(pad_steps([row["soft"] for row in rows]), THRESHOLD)
+def _localised(
+    logits: np.ndarray, soft: np.ndarray, owner: np.ndarray, questions: Sequence[str]
+) -> dict[str, Any] | None:
+    """Accuracies of first errors; None where the validation part, or the rest, lacks one kind of solution.
+
+    Args:
+        logits, soft, owner: (steps,) of the labelled steps, trajectory by trajectory.
+        questions: of every trajectory.
+    """
+    cuts = np.flatnonzero(np.diff(owner)) + 1
+    gold = first_error(pad_steps(np.split(soft, cuts)), THRESHOLD)
     fitting = validation_part(questions, VALIDATION)
     if not all(np.any(gold[part] >= 0) and np.any(gold[part] < 0) for part in (fitting, ~fitting)):
         return None
-    padded = pad_steps(scores)
+    padded = pad_steps(np.split(logits, cuts))
     threshold = fit_threshold(padded[fitting], gold[fitting])
     judged = [question for question, fits in zip(questions, fitting, strict=True) if not fits]
     found = judge(first_error(padded[~fitting], threshold), gold[~fitting], judged)

@@ -7,7 +7,7 @@ from typing import get_args
 
 from stepladder.errors import StepladderError
 from stepladder.reasoning.math_steps import step_starts
-from stepladder.study.fields import StepStyle
+from stepladder.study.fields import StepKind, StepStyle
 
 LARGEST_JUMP = 3
 """Most that a number may rise from one marker to the next: 1, 2, 5 is a list with a gap, 1, 2, 2024 is not.
@@ -22,7 +22,7 @@ _MARKER = re.compile(
     r"|(?i:step)[ \t]+(?P<word>\d{1,4}):)",
     re.MULTILINE,
 )
-_REACT_MARKER = re.compile(r"^(?:Thought|Action|Observation) \d{1,4}:", re.MULTILINE)
+_REACT_MARKER = re.compile(r"^(?P<kind>Thought|Action|Observation) \d{1,4}:", re.MULTILINE)
 _ANSWER_MARK = "####"
 _MARKER_AS_PUBLISHED = re.compile(r"\.\s+\d+\.\s|\?\s+\d+\.\s|\n*1+\.\s+|\\n\s*\d+\.|\[\d\]")
 
@@ -80,6 +80,14 @@ def split_steps(text: str, style: StepStyle) -> list[Span]:
             return _numbered_as_published(text)
         case _:
             raise StepladderError(f"unknown step style {style!r}; choose one of {', '.join(get_args(StepStyle))}")
+
+
+def step_kinds(text: str) -> list[StepKind]:
+    """What each step is that style ``react`` finds, in order: its marker's word.
+
+    The one place that tells; labels, rewards and credit read it. Source: methods of LPR.
+    """
+    return [marker["kind"] for marker in _REACT_MARKER.finditer(text)]
 
 
 def _lines(text: str) -> list[Span]:

@@ -50,14 +50,23 @@ def make_task(spec: specs.Prm, model: ProcessRewardModel, rows: Sequence[dict[st
 
 
 def step_targets(spec: specs.PerStep, row: dict[str, Any]) -> list[float]:
-    """Targets of a trajectory's steps in [0, 1], -100 for a step that is left out."""
+    """Targets of a trajectory's steps in [0, 1], -100 for a step that is left out or has no label.
+
+    The state after a finished trajectory is worth its outcome, of which there is no doubt for a prior to speak in.
+    """
     match spec.target:
         case "soft":
             targets = row["soft"]
+        case "posterior":
+            counts = zip(row["soft"], row["successes"], row["rollouts"], row["finished"], strict=True)
+            targets = [
+                soft if known or soft == PADDING else (right + 1) / (trials + 2)
+                for soft, right, trials, known in counts
+            ]
         case "hard":
             targets = [float(hard) for hard in row["hard"]]
         case "threshold":
-            targets = [float(soft >= THRESHOLD) for soft in row["soft"]]
+            targets = [soft if soft == PADDING else float(soft >= THRESHOLD) for soft in row["soft"]]
     return losses.after_first_error(torch.tensor([targets]), spec.recoveries)[0].tolist()
 
 
@@ -87,6 +96,9 @@ def step_loss(spec: specs.PerStep, scores: Tensor, targets: Tensor) -> Tensor:
 
 
 def _per_step(spec: specs.PerStep, model: ProcessRewardModel, rows: Sequence[dict[str, Any]]) -> Task:
+    if spec.target == "posterior":
+        for row in rows:
+            _refuse_means(row, "target: posterior")
     targets = [step_targets(spec, row) for row in rows]
     by_steps = spec.loss in ("bce", "mse", "bce_as_published")
     units = [sum(target != PADDING for target in row) if by_steps else 1 for row in targets]
@@ -98,25 +110,36 @@ def _per_step(spec: specs.PerStep, model: ProcessRewardModel, rows: Sequence[dic
 
 
 def _last_token(spec: specs.LastToken, model: ProcessRewardModel, rows: Sequence[dict[str, Any]]) -> Task:
-    """The prefixes of a trajectory are learnt in one pass over it: causal attention gives each what it alone gives."""
+    """The prefixes of a trajectory are learnt in one pass over it: causal attention gives each what it alone gives.
+
+    What a finished trajectory is worth is known, so its class is all of the trials or none, whatever the loss.
+    """
     for row in rows:
         _check_counts(spec, row)
 
     def loss(outputs: Tensor, chosen: Sequence[int]) -> Tensor:
         trials = pad_steps([rows[i]["rollouts"] for i in chosen], outputs).flatten()
         successes = pad_steps([rows[i]["successes"] for i in chosen], outputs).flatten()
-        flat, prefixes = outputs.flatten(0, 1), (trials != PADDING).sum()
-        if spec.loss == "counts":
-            return count_loss(flat, successes, trials) * prefixes
-        classes = (successes * spec.trials / trials).where(trials != PADDING, PADDING)
-        return class_loss(flat, classes) * prefixes
+        finished = pad_steps([rows[i]["finished"] for i in chosen], outputs).flatten()
+        flat, labelled = outputs.flatten(0, 1), trials != PADDING
+        by_class = labelled & ((finished == 1) if spec.loss == "counts" else True)
+        by_count = labelled & ~by_class
+        classes = (successes * spec.trials / trials).where(by_class, PADDING)
+        counts = count_loss(flat, successes.where(by_count, PADDING), trials.where(by_count, PADDING))
+        return class_loss(flat, classes) * by_class.sum() + counts * by_count.sum()
 
-    return Task([reading for row in rows for reading in model.read(row)], [len(row["soft"]) for row in rows], loss)
+    labelled = [sum(trials != PADDING for trials in row["rollouts"]) for row in rows]
+    return Task([reading for row in rows for reading in model.read(row)], labelled, loss)
 
 
 def _pair(spec: specs.Pair, model: ProcessRewardModel, rows: Sequence[dict[str, Any]]) -> Task:
-    readings = [reading for row in rows for reading in model.pairs(step_texts(model.reader, row), spec.max_length)]
-    classes = classes_of([soft for row in rows for soft in row["soft"]])
+    labelled = [
+        (reading, soft)
+        for row in rows
+        for reading, soft in zip(model.pairs(step_texts(model.reader, row), spec.max_length), row["soft"], strict=True)
+        if soft != PADDING
+    ]
+    readings, classes = [reading for reading, _ in labelled], classes_of([soft for _, soft in labelled])
 
     def loss(outputs: Tensor, chosen: Sequence[int]) -> Tensor:
         return class_loss(outputs.squeeze(1), classes[list(chosen)].to(outputs.device)) * len(chosen)
@@ -125,16 +148,25 @@ def _pair(spec: specs.Pair, model: ProcessRewardModel, rows: Sequence[dict[str, 
 
 
 def _check_counts(spec: specs.LastToken, row: dict[str, Any]) -> None:
-    where = f"labels of question {row['question_id']}, sample {row['sample']}"
-    if min(row["rollouts"]) == 0:
-        raise StepladderError(f"{where}: hold means without counts; the last_token head needs counts of rollouts")
+    _refuse_means(row, "the last_token head")
     if spec.loss == "classes" and any(
-        good * spec.trials % all_ for good, all_ in zip(row["successes"], row["rollouts"], strict=True)
+        good * spec.trials % all_
+        for good, all_ in zip(row["successes"], row["rollouts"], strict=True)
+        if all_ != PADDING
     ):
         raise StepladderError(
-            f"{where}: counts of {max(row['rollouts'])} rollouts are none of {spec.trials}; "
+            f"{_labels_of(row)}: counts of {max(row['rollouts'])} rollouts are none of {spec.trials}; "
             "set trials to the labels' rollouts, or take loss: counts"
         )
+
+
+def _refuse_means(row: dict[str, Any], reader: str) -> None:
+    if 0 in row["rollouts"]:
+        raise StepladderError(f"{_labels_of(row)}: hold means without counts; {reader} needs counts of rollouts")
+
+
+def _labels_of(row: dict[str, Any]) -> str:
+    return f"labels of question {row['question_id']}, sample {row['sample']}"
 
 
 def pad_steps(rows: Sequence[Sequence[float]], outputs: Tensor) -> Tensor:

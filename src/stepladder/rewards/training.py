@@ -12,6 +12,7 @@ from stepladder.files import whole_folder
 from stepladder.job import Job
 from stepladder.records import Counts
 from stepladder.rewards.adapters import add_adapters, merge_adapters
+from stepladder.rewards.losses import PADDING
 from stepladder.rewards.model import new_prm
 from stepladder.rewards.tasks import Task, make_task
 from stepladder.study.canonical import derive_seed
@@ -19,8 +20,8 @@ from stepladder.study.specs.prms import Prm
 from stepladder.training.batches import plan_batches, tokens_in
 from stepladder.training.trainer import Loss, Trainer
 
-# What the labels say of a step.
-_OF_A_STEP = ("soft", "hard", "rollouts", "successes")
+# What the labels say of a step, and what stands there for a step that nobody labelled.
+_UNLABELLED = {"soft": PADDING, "hard": PADDING, "rollouts": PADDING, "successes": PADDING, "finished": False}
 
 
 def labelled_trajectories(
@@ -28,6 +29,7 @@ def labelled_trajectories(
 ) -> list[dict[str, Any]]:
     """Trajectories with lists of what the labels say of their steps, of those that have labels and steps.
 
+    A step without a label before one that has one says -100, which losses and judgements pass over.
     What lies behind the last labelled step of a trajectory is cut off: of a published solution people may have read
     no more than the steps up to the first wrong one.
     """
@@ -41,13 +43,10 @@ def labelled_trajectories(
             counts.drop("trajectory without labels")
             continue
         ends = row["step_ends"][: max(steps) + 1]
-        if len(steps) < len(ends):
-            counts.drop("step without a label before one that has a label")
-            continue
         if len(ends) < len(row["step_ends"]):
             row = row | {"token_ids": row["token_ids"][: ends[-1]], "step_ends": ends}
-        ordered = [steps[step] for step in range(len(ends))]
-        rows.append(row | {name: [label[name] for label in ordered] for name in _OF_A_STEP})
+        ordered = [steps.get(step, _UNLABELLED) for step in range(len(ends))]
+        rows.append(row | {name: [label[name] for label in ordered] for name in _UNLABELLED})
     return rows
 
 

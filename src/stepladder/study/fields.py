@@ -104,5 +104,7 @@ OPTION_SETS: tuple[str, ...] = (*MIRRORED_SETS, "logiqa2", "reclor")
 """The sets whose questions have options."""
 OptionOrder = Literal["as_given", "reversed", "shuffled"]
 StepStyle = Literal["line", "gsm8k", "math", "react", "numbered", "numbered_as_published"]
+StepKind = Literal["Thought", "Action", "Observation"]
+"""What a step of style `react` is."""
 Accumulation = Literal["geometric_mean", "product", "min", "mean", "last"]
 ACCUMULATIONS: tuple[str, ...] = Accumulation.__args__

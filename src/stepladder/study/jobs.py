@@ -15,7 +15,7 @@ CODE_VERSIONS = dict.fromkeys(STAGES, 1) | {
     "policies": 4,
     "trajectories": 2,
     "labels": 4,
-    "prms": 3,
+    "prms": 4,
     "scores": 2,
     "pairs": 4,
     "evaluations": 5,

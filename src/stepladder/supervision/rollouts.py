@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from stepladder.generation.chunks import chunks, in_chunks, sample_seed
@@ -13,7 +14,7 @@ from stepladder.questions.judging import are_right
 from stepladder.reasoning.tokens import decode, step_ends
 from stepladder.records import LABELS, ROLLOUTS
 from stepladder.study.canonical import derive_seed
-from stepladder.supervision.monte_carlo import Outcome, State, step_labels, unfinished_states
+from stepladder.supervision.monte_carlo import Outcome, State, drawn_steps, every_step, step_labels, unfinished_states
 from stepladder.supervision.visits import Visit, alternatives, drawn, visits
 
 
@@ -35,15 +36,18 @@ def label_states(
 ) -> list[dict[str, Any]]:
     """Rows of the label table for one shard of the questions; each distinct state of a question is rolled out once.
 
-    States hold their prompt, so states of different questions never coincide.
+    States hold their prompt, so states of different questions never coincide. Every rollout is a trial, those that are
+    empty or equal to others too: without them states that the policy is sure of would be left out, as in LPR's code.
     """
     spec = job.spec
     sampling = Sampling(spec.temperature, spec.top_p, spec.max_tokens, logprobs=False)
+    draw = partial(job.derive_seed, "states")
+    choice = partial(drawn_steps, spec=spec.states, number=draw) if spec.states else every_step
 
     def make_rows(chunk: Sequence[list[dict[str, Any]]], label: str) -> list[dict[str, Any]]:
         rows = [row for group in chunk for row in group]
-        rolled = _roll_out(job, unfinished_states(rows), questions, policy, sampling, label)
-        return step_labels(rows, {key: _outcome(rollouts) for key, rollouts in rolled.items()})
+        rolled = _roll_out(job, unfinished_states(rows, choice), questions, policy, sampling, label)
+        return step_labels(rows, {key: _outcome(rollouts) for key, rollouts in rolled.items()}, choice)
 
     pieces = chunks(_by_question(trajectories), job.data["chunk"])
     return in_chunks(job, pieces, LABELS, make_rows, job.checkpoint / "rollouts", part)

@@ -44,8 +44,10 @@ class PerStep(_Trained):
     loss: Literal["bce", "mse", "orm", "rank", "theory_rank", "ablated_rank", "bce_as_published"] = Field(
         "bce", description="bce_as_published has its sigmoid in bfloat16 and loses the gradient of the worst mistakes"
     )
-    target: Literal["soft", "hard", "threshold"] = Field(
-        "soft", description="soft: mean of the rollouts; hard: any rollout right; threshold: mean >= 0.5"
+    target: Literal["soft", "posterior", "hard", "threshold"] = Field(
+        "soft",
+        description="soft: mean of the rollouts; posterior: mean of what they say of the chance from a uniform prior, "
+        "(right + 1) / (rollouts + 2); hard: any rollout right; threshold: mean >= 0.5",
     )
     recoveries: Literal["raw", "monotone", "drop"] = Field(
         "raw", description="steps after the first wrong one: as labelled, all wrong, or left out"
@@ -62,9 +64,11 @@ class PerStep(_Trained):
 
     @field_validator("target")
     @classmethod
-    def _ranks_need_right_and_wrong(cls, value: str, info: ValidationInfo) -> str:
+    def _fits_the_loss(cls, value: str, info: ValidationInfo) -> str:
         if value == "soft" and info.data.get("loss", "").endswith("rank"):
             raise ValueError("the rank losses need steps that are right or wrong: use threshold or hard")
+        if value == "posterior" and info.data.get("loss", "bce") not in ("bce", "mse"):
+            raise ValueError("a posterior mean is a chance between 0 and 1: take loss bce or mse")
         return value
 
 
