@@ -27,13 +27,15 @@ CREDITS: list[dict[str, Any]] = [
     {"kind": "leave_one_out"},
     {"kind": "process"},
     {"kind": "process", "step_reward": "differences", "outcome_weight": 1.0},
+    {"kind": "critic", "step_reward": "scores", "outcome_weight": 1.0},
 ]
 
 
 def ppo(**keys: Any) -> Ppo:
     """An on-policy spec of constant learning rates, two samples a question, its reward the outcome."""
     optimisation = {"batch_size": 8, "learning_rate": 1e-3, "warmup": 0.0, "decay": 0.0} | keys.pop("optimisation", {})
-    rewards = "r" if keys.get("credit", {}).get("kind") == "process" else None
+    credit = keys.get("credit", {})
+    rewards = "r" if credit.get("kind") == "process" or "step_reward" in credit else None
     spec = {"method": "ppo", "from": "s", "questions": "q", "split": "train", "samples": 2, "rewards": rewards}
     return Ppo.model_validate(spec | {"optimisation": optimisation} | keys)
 
@@ -47,8 +49,8 @@ def episodes(count: int = 8, seed: int = 0) -> list[Episode]:
         row |= {"logprobs": [-1.0] * len(row["token_ids"]), "answer": rng.choice([None, "1"])}
         value, prompt = rng.random(), row["prompt_ids"]
         sequence = TokenSequence((*prompt, *row["token_ids"]), len(prompt))
-        scores = tuple(rng.random() for _ in row["step_ends"])
-        found.append(Episode(row, Reward(3, value, value, float(i % 2), value), sequence, scores))
+        scores, ends = tuple(rng.random() for _ in row["step_ends"]), tuple(row["step_ends"])
+        found.append(Episode(row, Reward(3, value, value, float(i % 2), value), sequence, scores, ends))
     return found
 
 

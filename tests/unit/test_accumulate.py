@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 from stepladder.errors import StepladderError
 from stepladder.rewards.accumulate import accumulate
 
-HOWS = ("geometric_mean", "product", "min", "mean", "last")
+HOWS = ("geometric_mean", "product", "min", "mean", "last", "sum")
 examples = settings(deadline=None, max_examples=60)
 scores = st.lists(st.floats(0, 1), min_size=1, max_size=20)
 
 
 @pytest.mark.parametrize(
     ("how", "expected"),
-    [("geometric_mean", 0.04 ** (1 / 3)), ("product", 0.04), ("min", 0.1), ("mean", 0.5), ("last", 0.4)],
+    [("geometric_mean", 0.04 ** (1 / 3)), ("product", 0.04), ("min", 0.1), ("mean", 0.5), ("last", 0.4), ("sum", 1.5)],
 )
 def test_each_accumulation_of_three_scores(how, expected):
     assert accumulate([1.0, 0.1, 0.4], how) == pytest.approx(expected, rel=1e-12)
@@ -52,7 +52,7 @@ def test_order_of_the_accumulations(values):
 def test_only_the_last_score_depends_on_the_order(values, random):
     shuffled = list(values)
     random.shuffle(shuffled)
-    for how in ("geometric_mean", "product", "min", "mean"):
+    for how in ("geometric_mean", "product", "min", "mean", "sum"):
         assert accumulate(shuffled, how) == pytest.approx(accumulate(values, how), rel=1e-9)
     assert accumulate(shuffled, "last") == shuffled[-1]
 
@@ -63,6 +63,7 @@ def test_repeating_a_chain_leaves_means_and_min_and_raises_the_product_to_a_powe
     for how in ("geometric_mean", "mean", "min", "last"):
         assert accumulate(values * times, how) == pytest.approx(accumulate(values, how), rel=1e-9)
     assert accumulate(values * times, "product") == pytest.approx(accumulate(values, "product") ** times)
+    assert accumulate(values * times, "sum") == pytest.approx(accumulate(values, "sum") * times)
 
 
 @pytest.mark.parametrize("bad", [[1.2], [-0.1, 0.5], [float("nan")], [[0.5], [0.5]]])
@@ -72,5 +73,5 @@ def test_bad_scores_are_refused(bad):
 
 
 def test_an_unknown_accumulation_is_refused():
-    with pytest.raises(StepladderError, match="unknown accumulation 'median'"):
+    with pytest.raises(StepladderError, match="unknown accumulation 'median'; choose one of geometric_mean"):
         accumulate([0.5], "median")

@@ -248,9 +248,9 @@ def test_step_rewards_are_standardised_over_all_steps_of_the_group():
 def test_steps_without_tokens_of_their_own_lend_their_reward_to_the_next():
     (episode,) = episodes(1)
     count = episode.sequence.targets
-    episode.trajectory["step_ends"], episode.step_scores = [1, 1, count], (0.5, 0.25, 0.125)
+    episode.scored_ends, episode.step_scores = (1, 1, count), (0.5, 0.25, 0.125)
     assign_credit([episode], ppo(credit={"kind": "process", "normalise": False}).credit, 1, {})
     assert episode.advantages.tolist() == pytest.approx([0.875] + [0.125] * (count - 1))
-    episode.trajectory["step_ends"], episode.step_scores = [], ()
+    episode.scored_ends, episode.step_scores = (), ()
     assign_credit([episode], ppo(credit={"kind": "process", "normalise": False}).credit, 1, {})
     assert episode.advantages.tolist() == [0.0] * count

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stepladder.errors import StepladderError
-from stepladder.rewards.reward import reward, scores_by_trajectory
+from stepladder.rewards.reward import counted_steps, reward, scores_by_trajectory
 from stepladder.rewards.scores import score_rows, sigmoid
 from stepladder.study.specs.rewards import Rewards
 
@@ -27,7 +27,9 @@ def test_the_published_reward_of_three_steps():
     assert found.reward == pytest.approx(0.5 * factor)
 
 
-@pytest.mark.parametrize(("how", "expected"), [("min", 0.25), ("product", 0.125), ("mean", 7 / 12), ("last", 1.0)])
+@pytest.mark.parametrize(
+    ("how", "expected"), [("min", 0.25), ("product", 0.125), ("mean", 7 / 12), ("last", 1.0), ("sum", 1.75)]
+)
 def test_accumulation_follows_the_spec(how, expected):
     assert reward([0.25, 0.5, 1.0], False, spec(accumulate=how, shape={"kind": "none"})).reward == pytest.approx(
         expected
@@ -91,3 +93,25 @@ def test_sigmoid_is_stable_and_symmetric(x):
     assert 0 <= sigmoid(x) <= 1
     assert sigmoid(x) + sigmoid(-x) == pytest.approx(1)
     assert abs(x) > 700 or sigmoid(x) == pytest.approx(1 / (1 + math.exp(-x)))
+
+
+TEXT = "Thought 1: a\nAction 1: b\nand more\nObservation 1: c\nAction 2: Finish[A]"
+
+
+@pytest.mark.parametrize(
+    ("kinds", "expected"),
+    [([], [0, 1, 2, 3]), (["Thought", "Observation"], [0, 2]), (["Action"], [1, 3])],
+)
+def test_steps_of_the_kinds_asked_for_count(kinds, expected):
+    row = {"question_id": "q", "sample": 1, "text": TEXT}
+    scores = [0.25, 0.5, 0.75, 1.0]
+    assert counted_steps(row, scores, spec(kinds=kinds)) == expected
+    found = reward([scores[step] for step in expected], False, spec(kinds=kinds, accumulate="sum"))
+    assert found.steps == len(expected) and found.accumulated == sum(scores[step] for step in expected)
+
+
+def test_kinds_of_steps_that_others_have_cut_are_one_line():
+    row = {"question_id": "q", "sample": 1, "text": TEXT}
+    with pytest.raises(StepladderError, match="question q, sample 1: 2 steps are scored, and 4 have a kind"):
+        counted_steps(row, [0.5, 0.5], spec(kinds=["Action"]))
+    assert counted_steps({}, [0.5, 0.5], spec()) == [0, 1], "no text is read where no kinds are named"

@@ -5,19 +5,19 @@ from statistics import fmean
 
 from stepladder.job import Job, run
 from stepladder.records import REWARDS, SCORES, TRAJECTORIES, Counts, read_records, write_records
-from stepladder.rewards.reward import reward, scores_by_trajectory
+from stepladder.rewards.reward import counted_steps, reward, scores_by_trajectory
 
 
 def main(job: Job) -> None:
-    trajectories = read_records(
-        job.path("trajectories"), TRAJECTORIES, ["question_id", "sample", "dataset", "correct", "token_ids"]
-    )
+    columns = ["question_id", "sample", "dataset", "correct", *(["text"] if job.spec.kinds else [])]
+    trajectories = read_records(job.path("trajectories"), TRAJECTORIES, columns)
     scores = scores_by_trajectory(read_records(job.path("scores"), SCORES))
     counts = Counts(len(trajectories))
     rows = []
     for row in trajectories:
         steps = scores.get((row["question_id"], row["sample"]), [])
-        rewarded = asdict(reward(steps, row["correct"], job.spec))
+        counted = [steps[step] for step in counted_steps(row, steps, job.spec)]
+        rewarded = asdict(reward(counted, row["correct"], job.spec))
         rows.append({key: row[key] for key in ("question_id", "sample", "dataset")} | rewarded)
     counts.rows_out = len(rows)
     write_records(rows, REWARDS, job.output / "rewards.parquet")

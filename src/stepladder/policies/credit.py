@@ -98,7 +98,12 @@ def _take_penalties(group: Sequence[Episode]) -> None:
 
 def _learnt(episode: Episode, credit: Critic) -> None:
     rewards = torch.zeros_like(episode.values) if episode.penalties is None else -episode.penalties
-    rewards[-1] += episode.reward.reward
+    given = {len(rewards): episode.reward.reward}
+    if credit.step_reward != "none":
+        # A critic learns what a question is worth, so 0 may stand for it; a mean of first steps would move with them.
+        given = _step_rewards(episode, credit, 0.0)
+    for end, each in given.items():
+        rewards[end - 1] += each
     episode.advantages = advantages.gae(rewards, episode.values, credit.gamma, credit.lam)
     episode.returns = episode.advantages + episode.values
 
@@ -150,24 +155,35 @@ def _whole(group: Sequence[Episode], gains: Tensor) -> None:
 def _by_steps(group: Sequence[Episode], credit: Process) -> None:
     firsts = [episode.step_scores[0] for episode in group if episode.step_scores]
     # The bare question is worth what its first steps are on average, as a value should be.
-    rewards = [_step_rewards(episode, credit, fmean(firsts) if firsts else 0.0) for episode in group]
+    given = [_step_rewards(episode, credit, fmean(firsts) if firsts else 0.0) for episode in group]
+    rewards = [torch.tensor(list(each.values())) for each in given]
     if credit.normalise:
         joined = advantages.group_relative(torch.cat(rewards))
         rewards = joined.split([len(each) for each in rewards])
-    for episode, own in zip(group, rewards, strict=True):
+    for episode, ends, own in zip(group, given, rewards, strict=True):
         returns = advantages.gae(own, torch.zeros_like(own), credit.gamma, lam=1.0)
-        episode.advantages = on_tokens(returns, step_stops(episode.trajectory))
+        # Behind the last step that counts nothing is rewarded.
+        stops = [*ends, len(episode.trajectory["token_ids"])]
+        episode.advantages = on_tokens(torch.cat([returns, torch.zeros(1)]), stops)
 
 
-def _step_rewards(episode: Episode, credit: Process, start: float) -> Tensor:
-    row, given = episode.trajectory, episode.step_scores
+def _step_rewards(episode: Episode, credit: Process | Critic, start: float) -> dict[int, float]:
+    """What a step earns, by how many ids the answer has up to its end, in their order; the outcome with the last id.
+
+    An answer without a step that counts earns its outcome alone.
+
+    Args:
+        start: what the bare question is worth where differences are rewarded.
+    """
+    last, given = len(episode.trajectory["token_ids"]), episode.step_scores
     if credit.step_reward == "differences":
         given = [credit.gamma * now - before for before, now in pairwise([start, *given])]
-    found = dict.fromkeys(step_stops(row), 0.0)
-    for end, each in zip(row["step_ends"], given, strict=True):
-        found[end] += each
-    found[len(row["token_ids"])] += credit.outcome_weight * episode.reward.outcome
-    return torch.tensor(list(found.values()))
+    found: dict[int, float] = {}
+    for end, each in zip(episode.scored_ends, given, strict=True):
+        found[end] = found.get(end, 0.0) + each
+    if credit.outcome_weight or not found:
+        found[last] = found.get(last, 0.0) + credit.outcome_weight * episode.reward.outcome
+    return found
 
 
 def normalise(episodes: Sequence[Episode], how: str, cap: float | None) -> None:

@@ -14,7 +14,7 @@ from stepladder.generation.requests import Request, Sampling
 from stepladder.generation.trajectories import prompts_of, trajectory_rows
 from stepladder.job import Job
 from stepladder.rewards.heads.base import ProcessRewardModel
-from stepladder.rewards.reward import Reward, reward
+from stepladder.rewards.reward import Reward, counted_steps, reward
 from stepladder.rewards.scores import sigmoid
 from stepladder.study.specs.policies import Ppo
 from stepladder.study.specs.rewards import Rewards
@@ -25,7 +25,8 @@ from stepladder.training.sequences import TokenSequence
 class Episode:
     """One sampled answer with its reward, and what an update needs of it, per answer token.
 
-    ``step_scores`` are a PRM's probabilities, ``values`` and ``returns`` a critic's; without one they stay as they are.
+    ``step_scores`` are a PRM's probabilities of the steps that count, ``scored_ends`` how many ids the answer has up
+    to the end of each; ``values`` and ``returns`` are a critic's. Without a model they stay as they are.
     ``penalties`` are what the KL term takes from the reward; None where it is a term of the loss.
     """
 
@@ -33,6 +34,7 @@ class Episode:
     reward: Reward
     sequence: TokenSequence
     step_scores: tuple[float, ...] = ()
+    scored_ends: tuple[int, ...] = ()
     old_logprobs: Tensor | None = None
     reference_logprobs: Tensor | None = None
     values: Tensor | None = None
@@ -103,6 +105,8 @@ class Sampler:
     def _rewarded(self, row: dict[str, Any], scores: tuple[float, ...]) -> Episode:
         sequence = TokenSequence((*row["prompt_ids"], *row["token_ids"]), len(row["prompt_ids"]))
         if self.rewards:
-            return Episode(row, reward(scores, row["correct"], self.rewards), sequence, scores)
+            counted = counted_steps(row, scores, self.rewards)
+            scores, ends = (tuple(of_steps[step] for step in counted) for of_steps in (scores, row["step_ends"]))
+            return Episode(row, reward(scores, row["correct"], self.rewards), sequence, scores, ends)
         outcome = float(row["correct"])
         return Episode(row, Reward(len(row["step_ends"]), 0.0, 0.0, outcome, outcome), sequence)

@@ -4,15 +4,16 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from stepladder.errors import StepladderError
-from stepladder.study.fields import Accumulation
+from stepladder.study.fields import ACCUMULATIONS, Accumulation
 
 SMALLEST_SCORE = 1e-6
 """Lower bound of a score inside the geometric mean, so that one score of 0 does not hide all others."""
 
 
 def accumulate(step_scores: ArrayLike, how: Accumulation) -> float:
-    """One number in [0, 1] from the scores of a trajectory's steps, a 1-D sequence of numbers in [0, 1].
+    """One number from the scores of a trajectory's steps, a 1-D sequence of numbers in [0, 1].
 
+    It lies in [0, 1], too, except for ``sum``, which grows with every step (LPR, arXiv 2402.00658, for comparison).
     A trajectory without steps gets 0.0, whatever ``how`` is. The geometric mean is PSPO's accumulation F
     (arXiv 2411.11681), computed in log space with scores clamped from below to ``SMALLEST_SCORE``. Errors:
     ``StepladderError`` for scores outside [0, 1], NaN included, and for another ``how``.
@@ -35,5 +36,7 @@ def accumulate(step_scores: ArrayLike, how: Accumulation) -> float:
             return float(np.mean(scores))
         case "last":
             return float(scores[-1])
+        case "sum":
+            return float(np.sum(scores))
         case _:
-            raise StepladderError(f"unknown accumulation {how!r}; choose geometric_mean, product, min, mean or last")
+            raise StepladderError(f"unknown accumulation {how!r}; choose one of {', '.join(ACCUMULATIONS)}")

@@ -20,6 +20,7 @@ from stepladder.study.specs.policies import Dpo, RestEm
 from stepladder.study.specs.prms import Prm
 from stepladder.study.specs.rollouts import StateRollouts
 from stepladder.study.specs.trajectories import Candidates, Solutions
+from stepladder.study.step_checks import faults_of_kinds
 from stepladder.study.table_checks import faults_of_table
 from stepladder.study.validation import members
 
@@ -84,8 +85,9 @@ def in_order(above: Mapping[Key, Iterable[Key]]) -> list[Key]:
 
 
 def faults_of_settings(settings: Settings, nodes: Nodes) -> list[Fault]:
-    """Overrides that fit no stage, launches that fit no GPUs, and files that are not where the settings say."""
-    return _overrides(settings) + faults_of_resources(settings.scale, nodes) + _missing_files(settings, nodes)
+    """Overrides that fit no stage, launches that fit no GPUs, kinds that no step has, and files that are not there."""
+    faults = _overrides(settings) + faults_of_resources(settings.scale, nodes)
+    return faults + faults_of_kinds(settings.step_style, nodes) + _missing_files(settings, nodes)
 
 
 def faults_across_nodes(nodes: Nodes) -> list[Fault]:

@@ -106,5 +106,5 @@ OptionOrder = Literal["as_given", "reversed", "shuffled"]
 StepStyle = Literal["line", "gsm8k", "math", "react", "numbered", "numbered_as_published"]
 StepKind = Literal["Thought", "Action", "Observation"]
 """What a step of style `react` is."""
-Accumulation = Literal["geometric_mean", "product", "min", "mean", "last"]
+Accumulation = Literal["geometric_mean", "product", "min", "mean", "last", "sum"]
 ACCUMULATIONS: tuple[str, ...] = Accumulation.__args__

@@ -18,7 +18,7 @@ CODE_VERSIONS = dict.fromkeys(STAGES, 1) | {
     "prms": 4,
     "scores": 2,
     "pairs": 4,
-    "evaluations": 5,
+    "evaluations": 6,
     "tables": 4,
 }
 

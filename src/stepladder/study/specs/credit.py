@@ -8,7 +8,11 @@ from stepladder.study.fields import Count, Fraction, NonNegativeFloat, PositiveF
 
 
 class Critic(Spec):
-    """Generalised advantage estimation with a learnt critic; the reward comes with the last token."""
+    """Generalised advantage estimation with a learnt critic, of a reward with the last token or of one with each step.
+
+    With step rewards (LPR's process PPO) the rewards node says which PRM and which steps, and neither its accumulation
+    nor its shaping.
+    """
 
     kind: Literal["critic"]
     gamma: Fraction = 1.0
@@ -16,6 +20,28 @@ class Critic(Spec):
     value_clip: PositiveFloat = 0.2
     learning_rate: PositiveFloat | None = Field(None, description="of the critic; none: that of the policy")
     warmup: Count = Field(0, description="first iterations in which only the critic learns")
+    step_reward: Literal["none", "scores", "differences"] = Field(
+        "none",
+        description="none: the node's reward, with the last token; at the end of each step the PRM's probability, or it"
+        " less that of the step before (potential-based)",
+    )
+    outcome_weight: NonNegativeFloat = Field(
+        0.0, description="beside step rewards: of a right answer, with the last token"
+    )
+
+    @field_validator("step_reward")
+    @classmethod
+    def _differences_telescope(cls, value: str, info: ValidationInfo) -> str:
+        if value == "differences" and info.data.get("gamma", 1.0) < 1:
+            raise ValueError("differences of steps are potential-based at gamma: 1 alone, which is of tokens here")
+        return value
+
+    @field_validator("outcome_weight")
+    @classmethod
+    def _goes_with_step_rewards(cls, value: float, info: ValidationInfo) -> float:
+        if value and info.data.get("step_reward") == "none":
+            raise ValueError("goes with step_reward; the reward of whole answers has an outcome_weight in rewards")
+        return value
 
 
 class Adaptive(Spec):

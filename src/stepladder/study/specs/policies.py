@@ -148,7 +148,9 @@ class Ppo(Spec):
                 raise ValueError(f"warmup must be less than the {iterations} iterations")
             case Rollouts() if info.data.get("rewards"):
                 raise ValueError("rollouts are judged by their answers alone: leave rewards out")
-            case Process() if "rewards" in info.data and info.data["rewards"] is None:
+            case Process() | Critic(step_reward="scores" | "differences") if (
+                "rewards" in info.data and info.data["rewards"] is None
+            ):
                 raise ValueError("step rewards come from a PRM: name rewards")
             case GroupRelative() | LeaveOneOut() | Rollouts(first_value="episodes") | Process(normalise=True) if (
                 samples < 2

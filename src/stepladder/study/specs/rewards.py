@@ -1,11 +1,12 @@
 """From step scores to rewards, and from rewards to preference pairs."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
 from stepladder.study.fields import (
     Accumulation,
+    EachOnce,
     Fraction,
     LabelsNode,
     NonNegativeFloat,
@@ -16,6 +17,7 @@ from stepladder.study.fields import (
     RewardsNode,
     ScoresNode,
     Spec,
+    StepKind,
     TrajectoriesNode,
 )
 
@@ -43,6 +45,9 @@ class Rewards(Spec):
 
     scores: ScoresNode
     accumulate: Accumulation = "geometric_mean"
+    kinds: Annotated[tuple[StepKind, ...], EachOnce] = Field(
+        (), description="only steps of these kinds count, where steps have any (step_style: react); none: all"
+    )
     shape: Shaping = Shaping()
     process_weight: NonNegativeFloat = 1.0
     outcome_weight: NonNegativeFloat = Field(0.0, description="0 is the published form")

@@ -37,6 +37,14 @@ class AnswersRow(Spec):
     )
     prm: PrmNode | None = None
     accumulate: Accumulation = "last"
+
+    @field_validator("accumulate")
+    @classmethod
+    def _weights_are_of_chances(cls, value: str, info: ValidationInfo) -> str:
+        if value == "sum" and info.data.get("answer") == "weighted_majority":
+            raise ValueError("votes weigh as the log-odds of a score between 0 and 1, which a sum is not")
+        return value
+
     weight: Literal["sigmoid", "softmax", "rank"] = Field(
         "sigmoid", description="what a weighted majority makes of the log-odds of scores"
     )
