@@ -24,7 +24,7 @@ def test_rows_hold_every_accumulation_of_every_prm(tmp_path):
         ("1200", 1, 5, "sampled"),
     ]
     assert rows[0]["prm_scores"]["p"] == pytest.approx(
-        {"geometric_mean": 0.5, "product": 0.25, "min": 0.25, "mean": 0.625, "last": 1.0}
+        {"geometric_mean": 0.5, "product": 0.25, "min": 0.25, "mean": 0.625, "last": 1.0, "sum": 1.25}
     )
     assert rows[1]["prm_scores"]["r"]["geometric_mean"] == pytest.approx(1e-6)
     write_records(rows, ANSWERS, tmp_path / "t")

@@ -1,11 +1,20 @@
 """Keys of planning-based reasoning: chosen states, kinds of steps, replay, rounds; one line for what does not fit."""
 
 import pytest
-from study_files import edited, put, write
+import yaml
+from study_files import SMALL, edited, put, study_of, write
 
 from stepladder.study.__main__ import main
 
 ROW = {"label": "votes", "evaluation": "sft", "answer": "weighted_majority", "n": 4, "prm": "bce", "accumulate": "sum"}
+SAMPLED = {"method": "sampled", "policy": "elder", "questions": "six", "split": "rl"}
+OTHER_MODEL = [
+    put("models.other", {"source": "new"}),
+    put("policies.elder", {"method": "pretrain", "model": "other"}),
+    put("trajectories.older", SAMPLED),
+    put("labels.older", {"method": "monte_carlo", "trajectories": "older", "policy": "elder"}),
+    put("prms.bce.replay", {"labels": "older"}),
+]
 BROKEN = [
     (
         "kinds of labelled steps without react",
@@ -42,6 +51,24 @@ BROKEN = [
         put("prms.rank.target", "posterior"),
         "prms.rank.target",
         ["take loss bce or mse"],
+    ),
+    (
+        "replay of the same labels",
+        put("prms.bce.replay", {"labels": "rollouts"}),
+        "prms.bce.replay.labels",
+        ["labels.rollouts are learnt from already"],
+    ),
+    (
+        "replay of nothing",
+        put("prms.bce.replay", {"labels": "older"}),
+        "prms.bce.replay.labels",
+        ["no node 'older' in labels"],
+    ),
+    (
+        "replay in other token ids",
+        lambda config: [edit(config) for edit in OTHER_MODEL],
+        "prms.bce.replay.labels",
+        ["labels.older are in the token ids of models.other", "labels.rollouts in those of models.tiny"],
     ),
     (
         "kinds of rewarded steps without react",
@@ -85,3 +112,64 @@ def test_what_does_not_fit_is_one_line(edit, location, words, tmp_path, capsys):
     out, err = capsys.readouterr()
     assert out == "" and len(err.splitlines()) == 1, err
     assert err.startswith(f"{file}: {location}") and all(word in err for word in words), err
+
+
+# The small study with kinds of steps, and a second round: policy, trajectories, labels, PRM with replay, pairs, policy.
+ROUND = """
+step_style: react
+trajectories:
+  again: {method: sampled, policy: dpo, questions: six, split: rl, samples: 4}
+labels:
+  rollouts: {states: {start: 0.2, share: 0.4, kinds: [Thought, Observation]}}
+  again: {method: monte_carlo, trajectories: again, policy: dpo, states: {start: 0.2, share: 0.5, least_steps: 2}}
+prms:
+  bce: {target: posterior}
+  again: {head: last_token, labels: again, backbone: dpo, replay: {labels: rollouts, share: 0.1}}
+scores:
+  again: {prm: again, trajectories: again}
+rewards:
+  again: {scores: again, accumulate: product, kinds: [Thought, Observation], shape: {kind: none}}
+  outcome: {scores: again, process_weight: 0, outcome_weight: 1}
+pairs:
+  again_outcome: {kind: outcome, rewards: outcome, reference: dpo}
+  again_process: {kind: process, rewards: again, reference: dpo, margin: 0.5, leave_out: again}
+policies:
+  again: {method: dpo, from: dpo, pairs: [again_outcome, again_process]}
+  process_ppo: {method: ppo, from: again, questions: six, split: rl, rewards: again, kl_in: reward, kl_estimator: k1}
+  process_grpo: {method: ppo, from: again, questions: six, split: rl, rewards: again}
+evaluations:
+  again: {method: sampled, policy: again, questions: six, split: test}
+"""
+
+
+def test_a_second_round_is_made_of_plain_nodes(tmp_path, capsys):
+    study = write(tmp_path / "study.yaml", SMALL)
+    rounds = yaml.safe_load(ROUND)
+    rounds["policies"]["process_ppo"]["credit"] = {
+        "kind": "critic",
+        "gamma": 0.95,
+        "lam": 1.0,
+        "step_reward": "scores",
+        "outcome_weight": 1.0,
+    }
+    rounds["policies"]["process_grpo"]["credit"] = {"kind": "process", "step_reward": "differences"}
+    more = write(tmp_path / "round.yaml", rounds)
+    assert main(["check", str(study), str(more)]) == 0
+    assert capsys.readouterr() == ("small: 30 nodes, 58 jobs\n", "")
+    found = study_of(study, more)
+    root = "results/small/{}/{}/seed1/{}.parquet"
+    assert found.inputs("prms", "again", 1)["replay"] == [
+        root.format("labels", "rollouts", "labels"),
+        root.format("trajectories", "samples", "trajectories"),
+    ]
+    assert found.inputs("prms", "bce", 1)["replay"] == []
+    order = found.order
+    chain = [
+        ("policies", "sft"), ("trajectories", "samples"), ("labels", "rollouts"), ("prms", "bce"), ("pairs", "outcome"),
+        ("policies", "dpo"), ("trajectories", "again"), ("labels", "again"), ("prms", "again"), ("scores", "again"),
+        ("rewards", "again"), ("pairs", "again_process"), ("policies", "again"), ("policies", "process_ppo"),
+    ]  # fmt: skip
+    places = [order.index(key) for key in chain]
+    assert places == sorted(places)
+    # Older labels are among what the second PRM is made from: a change of them trains it anew.
+    assert ("labels", "rollouts") in found.nodes["prms", "again"].above

@@ -22,7 +22,7 @@ rule prms:
     shell:
         "{params.launch} workflow/scripts/prm.py --job {params.job:q} --seed {wildcards.seed}"
         " --input backbone {input.backbone:q} --input tokenizer {input.tokenizer:q}"
-        " --input labels {input.labels:q} --input trajectories {input.trajectories:q}"
+        " --input labels {input.labels:q} --input trajectories {input.trajectories:q} --input replay {input.replay:q}"
         " --output {params.folder:q} --checkpoint {params.checkpoint:q} --max-seconds {params.seconds}"
         " 2>&1 | tee {log:q}"
 

@@ -1,7 +1,7 @@
 """Training a process reward model on step labels."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -53,6 +53,18 @@ def labelled_trajectories(
 def is_held_out(question_id: str, share: float) -> bool:
     """Whether a question judges models instead of training them; decided by the question alone."""
     return derive_seed("held out", question_id) / 2**63 < share
+
+
+def replayed(rows: Iterable[dict[str, Any]], heldout: float, share: float, seed: int) -> list[dict[str, Any]]:
+    """The labelled trajectories of an earlier round that are learnt again: all those of questions drawn by a seed.
+
+    Questions that judge models teach none, in whatever round.
+    """
+    return [
+        row
+        for row in rows
+        if not is_held_out(row["question_id"], heldout) and derive_seed(seed, row["question_id"]) / 2**63 < share
+    ]
 
 
 def train_prm(job: Job, rows: Sequence[dict[str, Any]]) -> tuple[Trainer, dict[str, Any]]:

@@ -11,13 +11,13 @@ from stepladder.study.choice_checks import faults_of_choice, faults_of_reports
 from stepladder.study.faults import Fault, did_you_mean, short
 from stepladder.study.fields import OPTION_SETS
 from stepladder.study.nodes import DIVIDED, Key, Nodes
+from stepladder.study.prm_checks import faults_of_prm
 from stepladder.study.question_checks import LOCAL_FILES, faults_of_questions
 from stepladder.study.resources import faults_of_resources
 from stepladder.study.settings import Settings
 from stepladder.study.specs import STAGES
 from stepladder.study.specs.evaluations import SampledAnswers
 from stepladder.study.specs.policies import Dpo, RestEm
-from stepladder.study.specs.prms import Prm
 from stepladder.study.specs.rollouts import StateRollouts
 from stepladder.study.specs.trajectories import Candidates, Solutions
 from stepladder.study.step_checks import faults_of_kinds
@@ -114,7 +114,7 @@ def faults_across_nodes(nodes: Nodes) -> list[Fault]:
                 faults += _trajectories_of(stage, name, node.spec, nodes, published=False)
                 faults += _critic_of(name, node.spec, nodes)
             case "prms":
-                faults += _backbone(name, node.spec, nodes)
+                faults += faults_of_prm(name, node.spec, nodes)
             case "tables":
                 faults += faults_of_table(name, node.spec, nodes)
                 if node.spec.kind in ("answers", "efficiency", "positions"):
@@ -218,15 +218,6 @@ def _critic_of(name: str, spec: StateRollouts, nodes: Nodes) -> list[Fault]:
         return []
     said = f"policies.{spec.policy} has no critic; only method ppo with credit of kind critic trains one"
     return [Fault(("rollouts", name, "critic"), said)]
-
-
-def _backbone(name: str, spec: Prm, nodes: Nodes) -> list[Fault]:
-    """A pair head reads an encoder, and an encoder writes nothing: it is no policy."""
-    node = nodes.get(("models", spec.backbone)) if spec.head == "pair" else None
-    if node is None or node.spec.source != "new" or node.spec.architecture == "bert":
-        return []
-    said = f"models.{spec.backbone} is a {node.spec.architecture}; a pair head reads an encoder: architecture: bert"
-    return [Fault(("prms", name, "backbone"), said)]
 
 
 def _own_answers(name: str, spec: RestEm, nodes: Nodes) -> list[Fault]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from stepladder.study.checks import published_files, reported_file
 from stepladder.study.nodes import Node, Nodes
+from stepladder.study.prm_checks import tokenizer_of
 from stepladder.study.question_checks import LOCAL_FILES
 from stepladder.study.settings import Settings
 from stepladder.study.specs.audits import seen_questions
@@ -62,16 +63,20 @@ def inputs(
             }
         case "prms":
             labels = nodes["labels", spec.labels].spec
+            older = spec.replay.labels if spec.replay else None
             return {
                 "backbone": at("models" if spec.head == "pair" else "policies", spec.backbone),
-                "tokenizer": at("policies", _tokenizer_of(nodes, labels.trajectories)),
+                "tokenizer": at("policies", tokenizer_of(nodes, labels.trajectories)),
                 "labels": at("labels", spec.labels),
                 "trajectories": at("trajectories", labels.trajectories),
+                "replay": [at("labels", older), at("trajectories", nodes["labels", older].spec.trajectories)]
+                if older
+                else [],
             }
         case "scores":
             return {
                 "prm": at("prms", spec.prm),
-                "tokenizer": at("policies", _tokenizer_of(nodes, spec.trajectories)),
+                "tokenizer": at("policies", tokenizer_of(nodes, spec.trajectories)),
                 "trajectories": at("trajectories", spec.trajectories),
             }
         case "rewards":
@@ -91,7 +96,7 @@ def inputs(
         case "evaluations" if spec.method == "given":
             trajectories = nodes["trajectories", spec.trajectories].spec
             return {
-                "tokenizer": at("policies", _tokenizer_of(nodes, spec.trajectories)),
+                "tokenizer": at("policies", tokenizer_of(nodes, spec.trajectories)),
                 "trajectories": at("trajectories", spec.trajectories),
                 "questions": at("questions", trajectories.questions),
                 "prms": [at("prms", prm) for prm in spec.prms],
@@ -158,12 +163,6 @@ def _beside(path: str, file: str) -> str:
 def trajectories_of(rewards: str, nodes: Nodes) -> str:
     """The node of the trajectories that rewards are of."""
     return nodes["scores", nodes["rewards", rewards].spec.scores].spec.trajectories
-
-
-def _tokenizer_of(nodes: Nodes, trajectories: str) -> str:
-    """The policy whose tokenizer made the token ids of trajectories."""
-    spec = nodes["trajectories", trajectories].spec
-    return spec.policy if spec.method == "sampled" else spec.tokenizer
 
 
 def _local_files(spec: Questions, settings: Settings) -> list[str]:

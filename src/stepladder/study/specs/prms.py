@@ -27,10 +27,18 @@ class Lora(Spec):
     dropout: Fraction = 0.0
 
 
+class Replay(Spec):
+    """Labels of an earlier round, a part of whose questions is learnt again (LPR's second round)."""
+
+    labels: LabelsNode
+    share: Fraction = Field(0.1, gt=0, description="of their questions, drawn at random, without those held out")
+
+
 class _Trained(Spec):
     """What all heads share."""
 
     labels: LabelsNode
+    replay: Replay | None = Field(None, description="mixes in older labels, from which the model is not judged")
     heldout: Fraction = Field(0.1, gt=0, lt=1, description="share of questions kept for judging the model")
     head_learning_rate: PositiveFloat | None = Field(None, description="the head's own learning rate")
     optimisation: Annotated[Optimisation, on_whole_weights("a PRM is judged with whole weights")] = Optimisation()
