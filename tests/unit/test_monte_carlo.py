@@ -98,6 +98,15 @@ def test_only_the_first_samples_are_labelled_where_asked():
     assert chosen_trajectories(rows, None) == rows
 
 
+def test_a_share_of_the_questions_is_labelled_and_grows_with_the_share():
+    rows = [{"question_id": f"q{place // 2}", "sample": place % 2} for place in range(2000)]
+    found = [chosen_trajectories(rows, None, share) for share in (0.1, 0.3, 1.0)]
+    few, more, all_ = ({row["question_id"] for row in each} for each in found)
+    assert few < more < all_ and found[2] == rows
+    assert len(few) == pytest.approx(100, abs=50) and len(found[0]) == 2 * len(few)
+    assert chosen_trajectories(rows[::-1], 1, 0.1) == [row for row in found[0][::-1] if row["sample"] == 0]
+
+
 def draw(*belongs_to) -> int:
     return derive_seed("tests", "states", *belongs_to)
 

@@ -120,8 +120,9 @@ step_style: react
 trajectories:
   again: {method: sampled, policy: dpo, questions: six, split: rl, samples: 4}
 labels:
-  rollouts: {states: {start: 0.2, share: 0.4, kinds: [Thought, Observation]}}
-  again: {method: monte_carlo, trajectories: again, policy: dpo, states: {start: 0.2, share: 0.5, least_steps: 2}}
+  rollouts: {question_share: 0.1, states: {start: 0.2, share: 0.4, kinds: [Thought, Observation]}}
+  again:
+    {method: monte_carlo, trajectories: again, policy: dpo, question_share: 0.1, states: {share: 0.5, least_steps: 2}}
 prms:
   bce: {target: posterior}
   again: {head: last_token, labels: again, backbone: dpo, replay: {labels: rollouts, share: 0.1}}
@@ -173,3 +174,31 @@ def test_a_second_round_is_made_of_plain_nodes(tmp_path, capsys):
     assert places == sorted(places)
     # Older labels are among what the second PRM is made from: a change of them trains it anew.
     assert ("labels", "rollouts") in found.nodes["prms", "again"].above
+
+
+HALVES = {
+    "trajectories": {"other": {"method": "sampled", "policy": "sft", "questions": "six", "split": "sft"}},
+    "labels": {"other": {"method": "monte_carlo", "trajectories": "other", "policy": "sft"}},
+    "prms": {"other": {"head": "per_step", "labels": "other", "backbone": "sft"}},
+    "scores": {
+        "by_other": {"prm": "other", "trajectories": "samples"},
+        "of_other": {"prm": "bce", "trajectories": "other"},
+    },
+    "rewards": {name: {"scores": name, "accumulate": "product"} for name in ("by_other", "of_other")},
+    "pairs": {name: {"kind": "process", "rewards": name, "reference": "sft"} for name in ("by_other", "of_other")},
+    "policies": {"crossed": {"method": "dpo", "from": "sft", "pairs": ["by_other", "of_other"]}},
+}
+
+
+def test_cross_fitting_is_made_of_plain_nodes(tmp_path, capsys):
+    files = write(tmp_path / "study.yaml", SMALL), write(tmp_path / "halves.yaml", HALVES)
+    assert main(["check", *map(str, files)]) == 0
+    study = study_of(*files)
+    for scores in ("by_other", "of_other"):
+        prm = study.spec("prms", study.spec("scores", scores).prm)
+        learnt = study.spec("labels", prm.labels).trajectories
+        assert (
+            study.spec("trajectories", learnt).split
+            != study.spec("trajectories", study.spec("scores", scores).trajectories).split
+        )
+    assert capsys.readouterr().err == ""

@@ -13,7 +13,7 @@ COLUMNS = ["question_id", "sample", "prompt_ids", "token_ids", "step_ends", "cor
 def main(job: Job) -> None:
     questions = {row["question_id"]: row for row in read_records(job.path("questions"), QUESTIONS)}
     trajectories = read_records(job.path("trajectories"), TRAJECTORIES, COLUMNS)
-    chosen = chosen_trajectories(trajectories, job.spec.per_question)
+    chosen = chosen_trajectories(trajectories, job.spec.per_question, job.spec.question_share)
     rows = label_states(job, chosen, questions, PolicyEngine(job.path("policy"), job.engine), job.shard)
     counts = Counts(len(rows))
     counts.rows_out = len(rows)

@@ -10,6 +10,7 @@ from typing import Any
 
 from stepladder.reasoning.states import state_key
 from stepladder.reasoning.steps import step_kinds
+from stepladder.study.canonical import derive_seed
 from stepladder.study.specs.labels import States
 
 # From a trajectory to the numbers of the steps whose states are labelled, in order.
@@ -42,9 +43,20 @@ class Outcome:
     tokens: int = 0
 
 
-def chosen_trajectories(trajectories: Iterable[dict[str, Any]], per_question: int | None) -> list[dict[str, Any]]:
-    """The first samples of every question, or all."""
-    return [row for row in trajectories if per_question is None or row["sample"] < per_question]
+def chosen_trajectories(
+    trajectories: Iterable[dict[str, Any]], per_question: int | None, share: float = 1.0
+) -> list[dict[str, Any]]:
+    """The first samples of every question, or all, of a share of the questions.
+
+    Which questions are in a share depends on their ids alone: labels with other rollouts and those of a later round are
+    of the same questions, so that one list of what PRMs have seen serves all.
+    """
+    return [
+        row
+        for row in trajectories
+        if (per_question is None or row["sample"] < per_question)
+        and derive_seed("labelled questions", row["question_id"]) / 2**63 < share
+    ]
 
 
 def every_step(trajectory: dict[str, Any]) -> Sequence[int]:

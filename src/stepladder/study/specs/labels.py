@@ -45,6 +45,9 @@ class MonteCarlo(Spec):
     trajectories: TrajectoriesNode
     policy: PolicyNode = Field(description="the policy that finishes the rollouts")
     per_question: PositiveInt | None = Field(None, description="label only the first samples of each question")
+    question_share: Fraction = Field(
+        1.0, gt=0, description="label this share of the questions only; a larger share holds the smaller ones"
+    )
     states: States | None = Field(
         None, description="label the states after some steps only; the last step always is, by its outcome; none: all"
     )
