@@ -94,6 +94,26 @@ def test_means_by_hand(tmp_path):
     assert good.source == "scores.good on labels.l" and table.lines[2].source == "labels.l"
 
 
+def test_steps_in_the_middle_that_nobody_labelled_take_no_part(tmp_path):
+    questions = [f"q{place}" for place in range(20)]
+    rng = np.random.default_rng(0)
+    soft = {(question, 0): [1.0, float(rng.integers(2))] for question in questions}
+    logits = {key: rng.normal(size=2).tolist() for key in soft}
+    gaps = {key: [first, None, None, last] for key, (first, last) in soft.items()}
+    row = StepsRow(label="one", scores="s", labels="l")
+    spec = StepsTable(kind="steps", title="Steps", baseline="one", rows=(row,), resamples=20)
+    found = []
+    for place, (unlabelled, labels) in enumerate([([], soft), ([99.0, -99.0], gaps), ([-99.0, 99.0], gaps)]):
+        folder = tmp_path / str(place)
+        scores = {key: [first, *unlabelled, last] for key, (first, last) in logits.items()}
+        files = [write_scores(folder, "s", 0, scores)], [write_labels(folder, "l", 0, labels)]
+        (steps,) = read_step_scores(*files).of_prm("s", "l")
+        assert set(steps.position.tolist()) == {0, len(unlabelled) + 1}, "a step keeps its place"
+        found.append(means(table_of(spec, *files))["one"])
+    assert found[0]["steps"] == 40 and "f1" in found[0]
+    assert found[1] == found[2] == found[0]
+
+
 SKILLS = (("good", 1.2), ("bad", 0.3))
 KEYS = [(f"q{place:02}", sample) for place in range(60) for sample in (0, 1)]
 
