@@ -28,6 +28,7 @@ def rows() -> list[dict]:
     for row in made:
         row["soft"] = [float(row["token_ids"][end - 1] % 2) for end in row["step_ends"]]
         row |= {"hard": row["soft"], "rollouts": [1] * 3, "successes": [round(soft) for soft in row["soft"]]}
+        row["finished"] = [False, False, True]
     return made
 
 
