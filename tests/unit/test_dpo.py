@@ -1,5 +1,6 @@
 """Direct preference optimisation: cached reference, first loss, what is reported, and that it learns."""
 
+import copy
 import json
 import math
 import random
@@ -10,11 +11,21 @@ import torch
 
 import tiny
 from stepladder.errors import StepladderError
-from stepladder.policies.dpo import by_kind, last_pairs, pairs_with_reference, reference_logprobs, sides, train_dpo
+from stepladder.policies.dpo import (
+    by_kind,
+    last_pairs,
+    pairs_with_reference,
+    reference_logprobs,
+    sides,
+    tokens_of,
+    train_dpo,
+)
 from stepladder.policies.language import load_policy
 from stepladder.policies.preference import preference_loss
 from stepladder.records import PAIRS, REFERENCE, Counts, read_json, write_records
 from stepladder.study.canonical import digest
+from stepladder.study.optimisation import Optimisation
+from stepladder.training.batches import plan_batches
 from stepladder.training.sequences import TokenSequence, answer_logprobs
 
 CPU = torch.device("cpu")
@@ -269,6 +280,29 @@ def test_all_pairs_are_trained_on_unless_the_published_loader_is_asked_for(start
 def test_copies_are_counted_by_the_published_loader_too():
     first, second = (pair | {"question_id": "q", "copies": 3} for pair in random_pairs(2))
     assert [(pair["pair_id"], pair["copies"]) for pair in last_pairs([first, second])] == [(second["pair_id"], 6)]
+
+
+def test_pairs_stay_as_they_are_whatever_reads_them(start, tmp_path):
+    pairs = [pair | {"copies": 2} for pair in with_reference(random_pairs(4), start)]
+    before = copy.deepcopy(pairs)
+    reference_logprobs(load_policy(start).eval(), pairs, "")
+    for keys in ({}, {"last_pair_per_question": True}, {"loss": "ipo"}):
+        train_dpo(dpo_job(tmp_path / str(len(keys)) / str(keys.get("loss")), start, **keys), pairs, Counts())
+    assert pairs == before
+
+
+def test_a_pair_is_as_long_as_both_sides_padded_to_the_longer_one_and_batches_hold_pairs_of_like_length():
+    assert tokens_of({"prompt_ids": [1, 2], "chosen_ids": [3], "rejected_ids": [4, 5, 6]}) == 10
+    pairs = random_pairs(256)
+    lengths = [tokens_of(pair) for pair in pairs]
+    batches = plan_batches(lengths, Optimisation(batch_size=16, epochs=1), 0)
+    alone = sum(sum(len(side.ids) for side in sides(pair)) for pair in pairs)
+    in_batches, unsorted = (
+        sum(len(batch) * max(lengths[i] for i in batch) for batch in plan)
+        for plan in (batches, [range(first, first + 16) for first in range(0, 256, 16)])
+    )
+    within_pairs = sum(lengths) - alone  # is not to be had back, as both sides are in one pass
+    assert in_batches - alone < within_pairs + 0.25 * (unsorted - alone - within_pairs)
 
 
 def test_a_pair_of_two_copies_weighs_as_two_pairs(start, tmp_path):

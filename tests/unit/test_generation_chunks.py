@@ -25,6 +25,12 @@ def test_shards_are_contiguous_whole_chunks_and_even(work, size, of):
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
 
+def test_twenty_shards_lose_none_of_logiqas_questions():
+    parts = chunks(list(range(12_567)), 64)  # shards by floor division hold 12,560
+    shares = [shard(parts, index, 20) for index in range(20)]
+    assert sum(len(part) for share in shares for part in share) == 12_567
+
+
 @given(items, sizes, st.integers(1, 20), st.integers(1, 20))
 def test_the_number_of_shards_does_not_move_a_chunks_border(work, size, one, other):
     def borders(of: int) -> list[list[int]]:
