@@ -99,3 +99,11 @@ def test_gradients_are_those_of_the_mean_cross_entropy_of_the_targets(model, seq
     for name, parameter in model.named_parameters():
         assert torch.allclose(found[name], parameter.grad, atol=1e-6), name
     model.zero_grad()
+
+
+def test_the_id_of_padding_is_a_token_like_others_where_an_answer_has_it(model):
+    rows = [TokenSequence((5, 0, 6, 0), 2), TokenSequence((0, 5, 6, 7, 8, 9, 0), 1), TokenSequence((5, 0), 1)]
+    with torch.no_grad():
+        logprobs, mask = answer_logprobs(model, rows, CPU)
+        for row, real, sequence in zip(logprobs, mask, rows, strict=True):
+            assert torch.allclose(row[real].double(), reference(model, sequence), atol=1e-5)
