@@ -1,12 +1,16 @@
 """The reward of a trajectory, from its step scores to its record."""
 
 import math
+import runpy
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import tiny
 from stepladder.errors import StepladderError
+from stepladder.records import REWARDS, SCORES, TRAJECTORIES, read_records, write_records
 from stepladder.rewards.reward import counted_steps, reward, scores_by_trajectory
 from stepladder.rewards.scores import score_rows, sigmoid
 from stepladder.study.specs.rewards import Rewards
@@ -115,3 +119,22 @@ def test_kinds_of_steps_that_others_have_cut_are_one_line():
     with pytest.raises(StepladderError, match="question q, sample 1: 2 steps are scored, and 4 have a kind"):
         counted_steps(row, [0.5, 0.5], spec(kinds=["Action"]))
     assert counted_steps({}, [0.5, 0.5], spec()) == [0, 1], "no text is read where no kinds are named"
+
+
+@pytest.mark.parametrize(("kinds", "expected"), [([], 2.5), (["Thought", "Observation"], 1.0)])
+def test_a_rewards_job_reads_the_kinds_in_the_texts(tmp_path, kinds, expected):
+    row = {
+        "question_id": "q", "sample": 1, "dataset": "logiqa2", "prompt_ids": [1], "token_ids": [2, 3, 4, 5],
+        "logprobs": [], "finish_reason": "stop", "text": TEXT, "step_ends": [1, 2, 3, 4], "correct": True,
+        "correct_flexible": True,
+    }  # fmt: skip
+    write_records([row], TRAJECTORIES, tmp_path / "trajectories.parquet")
+    scores = [0.25, 0.5, 0.75, 1.0]
+    steps = [{"question_id": "q", "sample": 1, "step": k, "logit": 0.0, "score": each} for k, each in enumerate(scores)]
+    write_records(steps, SCORES, tmp_path / "scores.parquet")
+    node = {"scores": "s", "accumulate": "sum", "kinds": kinds, "shape": {"kind": "none"}}
+    inputs = {name: tmp_path / f"{name}.parquet" for name in ("trajectories", "scores")}
+    script = Path(__file__).resolve().parents[2] / "workflow" / "scripts" / "reward.py"
+    runpy.run_path(str(script))["main"](tiny.job(tmp_path / "made", "rewards", node, inputs))
+    (rewarded,) = read_records(tmp_path / "made" / "rewards.parquet", REWARDS)
+    assert rewarded["reward"] == expected and rewarded["steps"] == (2 if kinds else 4)
