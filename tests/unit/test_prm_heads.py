@@ -156,7 +156,10 @@ def test_counts_know_what_a_finished_trajectory_is_worth(policy, right, target):
     logits = torch.arange(5.0).reshape(1, 1, 5)
     expected = -logits[0, 0].log_softmax(-1)[target]
     assert task.loss(logits, [0]).item() == pytest.approx(expected.item(), rel=1e-6)
-    row["finished"] = [False]
+    row |= {"successes": [1], "rollouts": [2]}  # a person called the last step neutral
+    even = -(logits[0, 0].log_softmax(-1) * torch.tensor([5.0, 8.0, 9.0, 8.0, 5.0]) / 35).sum()
+    assert task.loss(logits, [0]).item() == pytest.approx(even.item(), rel=1e-5)
+    row |= {"successes": [right], "rollouts": [1], "finished": [False]}
     shares = [math.comb(1 + k, 1) if right else math.comb(5 - k, 1) for k in range(5)]
     expected = -(logits[0, 0].log_softmax(-1) * torch.tensor(shares) / 15).sum()
     assert task.loss(logits, [0]).item() == pytest.approx(expected.item(), rel=1e-5)

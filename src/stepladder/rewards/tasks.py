@@ -112,7 +112,7 @@ def _per_step(spec: specs.PerStep, model: ProcessRewardModel, rows: Sequence[dic
 def _last_token(spec: specs.LastToken, model: ProcessRewardModel, rows: Sequence[dict[str, Any]]) -> Task:
     """The prefixes of a trajectory are learnt in one pass over it: causal attention gives each what it alone gives.
 
-    What a finished trajectory is worth is known, so its class is all of the trials or none, whatever the loss.
+    What a finished trajectory is worth is known by its one trial, so its class is all of K or none, whatever the loss.
     """
     for row in rows:
         _check_counts(spec, row)
@@ -122,7 +122,7 @@ def _last_token(spec: specs.LastToken, model: ProcessRewardModel, rows: Sequence
         successes = pad_steps([rows[i]["successes"] for i in chosen], outputs).flatten()
         finished = pad_steps([rows[i]["finished"] for i in chosen], outputs).flatten()
         flat, labelled = outputs.flatten(0, 1), trials != PADDING
-        by_class = labelled & ((finished == 1) if spec.loss == "counts" else True)
+        by_class = labelled & (((finished == 1) & (trials == 1)) if spec.loss == "counts" else True)
         by_count = labelled & ~by_class
         classes = (successes * spec.trials / trials).where(by_class, PADDING)
         counts = count_loss(flat, successes.where(by_count, PADDING), trials.where(by_count, PADDING))
