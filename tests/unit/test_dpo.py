@@ -306,11 +306,13 @@ def test_a_pair_is_as_long_as_both_sides_padded_to_the_longer_one_and_batches_ho
 
 
 def test_a_pair_of_two_copies_weighs_as_two_pairs(start, tmp_path):
-    pairs = with_reference(random_pairs(3), start)
+    pairs = shifted(with_reference(random_pairs(3), start))  # gaps of -2.5, -1.5 and -0.5
     twice = [pairs[0] | {"copies": 2}, *pairs[1:]]
     job = dpo_job(tmp_path, start, {"batch_size": 4})
     train_dpo(job, twice, Counts())
-    assert read_json(job.output / "metrics.json")["metrics"]["pairs"] == 4
+    told = read_json(job.output / "metrics.json")["metrics"]
+    assert (told["pairs"], told["distinct_pairs"]) == (4, 3)
+    assert told["margin"] == pytest.approx(0.1 * (-2.5 - 2.5 - 1.5 - 0.5) / 4, abs=1e-5)
 
 
 def test_ipo_takes_means_or_as_published_sums(start, tmp_path):
