@@ -5,6 +5,7 @@ import pytest
 import tiny
 from stepladder.errors import StepladderError
 from stepladder.policies.language import drill_sequences, train_language
+from stepladder.questions.world import MIRRORS
 from stepladder.records import Counts
 from stepladder.training import trainer as trainer_module
 
@@ -49,7 +50,7 @@ def test_a_training_that_crashes_after_a_checkpoint(tmp_path, monkeypatch):
 
 def test_a_job_that_is_run_again_writes_the_same_policy(tmp_path):
     start = tiny.checkpoint(tmp_path / "start")
-    rows = drill_sequences(tiny.tokenizer(), 20, 0)
+    rows = drill_sequences(tiny.tokenizer(), 20, 0, MIRRORS)
     spec = {"method": "pretrain", "model": "m", "optimisation": {"batch_size": 8, "learning_rate": 1e-3, "steps": 5}}
     train_language(tiny.job(tmp_path / "whole", "policies", spec, {"start": start}), rows, Counts())
     job = tiny.job(tmp_path / "parts", "policies", spec, {"start": start}, max_seconds=0.0)

@@ -11,14 +11,13 @@ import tiny
 from stepladder.errors import StepladderError
 from stepladder.policies.actor_critic import frozen_logprobs
 from stepladder.policies.language import (
-    DRILLS_PER_ROW,
     demonstration_sequences,
     drill_sequences,
     load_policy,
     right_answer_sequences,
     train_language,
 )
-from stepladder.questions.world import drills
+from stepladder.questions.world import DRILLS_PER_ROW, MIRRORS, drills
 from stepladder.reasoning.tokens import decode, encode_prompt
 from stepladder.records import Counts, read_json
 
@@ -73,9 +72,9 @@ def test_rows_longer_than_the_context_are_dropped_and_counted():
 
 
 def test_only_the_results_of_drills_are_targets():
-    rows = drill_sequences(tiny.tokenizer(), 5, 7)
+    rows = drill_sequences(tiny.tokenizer(), 5, 7, MIRRORS)
     expected = list(drills(random.Random(7), 5 * DRILLS_PER_ROW))
-    assert rows == drill_sequences(tiny.tokenizer(), 5, 7) != drill_sequences(tiny.tokenizer(), 5, 8)
+    assert rows == drill_sequences(tiny.tokenizer(), 5, 7, MIRRORS) != drill_sequences(tiny.tokenizer(), 5, 8, MIRRORS)
     for number, row in enumerate(rows):
         lines = expected[number * DRILLS_PER_ROW : (number + 1) * DRILLS_PER_ROW]
         assert decode(tiny.tokenizer(), list(row.ids)) == "".join(prompt + result + "\n" for prompt, result in lines)
@@ -88,7 +87,7 @@ def language_job(folder, start, **optimisation):
 
 
 def test_no_steps_leave_every_weight_as_it_is(start, tmp_path):
-    rows = drill_sequences(tiny.tokenizer(), 3, 0)
+    rows = drill_sequences(tiny.tokenizer(), 3, 0, MIRRORS)
     train_language(language_job(tmp_path, start, steps=0), rows, Counts(3))
     before, after = (load_file(folder / "model.safetensors") for folder in (start, tmp_path / "checkpoint"))
     assert before.keys() == after.keys()

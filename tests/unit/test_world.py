@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from stepladder.errors import StepladderError
 from stepladder.questions import world
+from stepladder.questions.grading import extract_answer
 from stepladder.questions.question import Question
 from stepladder.questions.world import (
     DATASETS,
@@ -63,6 +64,8 @@ def _last_option(chain: str) -> int:
 
 
 def _ending(question: Question, chain: str) -> int | str:
+    if "context" in question.fields:
+        return extract_answer(chain, question, strict=True)
     return _last_option(chain) if question.options else re.fullmatch(r"#### (\d+)", chain.split("\n")[-1])[1]
 
 
@@ -131,6 +134,20 @@ def _sums(question: Question) -> str:
     return str(total)
 
 
+def _puzzles(question: Question) -> int:
+    """The one option in the closure of the fact under the rules and their contrapositives."""
+    rules = re.findall(r"if (\w+), (\w+)\.", question.fields["context"])
+    ((verb, fact),) = re.findall(r"we (have|lack) (\w+)\.", question.fields["context"])
+    assert question.fields["question"] == f"what else do we {verb}?"
+    implied = {("have", left): ("have", right) for left, right in rules}
+    implied |= {("lack", right): ("lack", left) for left, right in rules}
+    known = [(verb, fact)]
+    while known[-1] in implied:
+        known.append(implied[known[-1]])
+    (right,) = [option for option in question.options if (verb, option) in known]
+    return question.options.index(right)
+
+
 DERIVE = {
     "awpnli": _awpnli,
     "newsnli": _newsnli,
@@ -139,6 +156,7 @@ DERIVE = {
     "stresstest": _stresstest,
     "qqa": _qqa,
     "sums": _sums,
+    "puzzles": _puzzles,
 }
 
 
@@ -165,7 +183,7 @@ def test_the_answer_follows_from_the_text(dataset: str) -> None:
 def test_gold_chains_are_true_step_by_step_and_end_in_the_answer(dataset: str) -> None:
     for question in _questions(dataset):
         steps = question.solution.split("\n")
-        assert 2 <= len(steps) <= 6
+        assert 2 <= len(steps) <= (8 if dataset == "puzzles" else 6)
         assert all(_step_is_true(step) for step in steps), question.solution
         assert _ending(question, question.solution) == question.answer
         assert all(int(number) <= 199 for number in re.findall(r"\d+", question.solution))

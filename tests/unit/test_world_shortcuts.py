@@ -48,7 +48,7 @@ def _accuracy(train: list[Question], test: list[Question], view, binary: bool) -
 @pytest.mark.parametrize(
     "view", [_whole, _tagged, _last_field, _options], ids=["words", "fields", "hypothesis", "options"]
 )
-@pytest.mark.parametrize("dataset", MIRRORS)
+@pytest.mark.parametrize("dataset", [*MIRRORS, "puzzles"])
 def test_shallow_classifiers_stay_near_chance(dataset: str, view, binary: bool) -> None:
     test = generate_questions(dataset, TEST, 1)
     train = generate_questions(dataset, TRAIN, 2, exclude={fingerprint(question) for question in test})

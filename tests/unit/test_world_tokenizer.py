@@ -7,13 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stepladder.errors import StepladderError
-from stepladder.questions.world import DATASETS, MIRRORS, drills, generate_questions
+from stepladder.questions.world import MIRRORS, drills, generate_questions
 
 transformers = pytest.importorskip("transformers")
 CUE = "### Response: Let's think step by step.\n"
 
 
-def _texts(datasets: tuple[str, ...] = DATASETS) -> list[str]:
+def _texts(datasets: tuple[str, ...] = (*MIRRORS, "sums")) -> list[str]:
     questions = [question for dataset in datasets for question in generate_questions(dataset, 200, 1)]
     texts = []
     for question in questions:

@@ -7,7 +7,8 @@ from stepladder.records import Counts
 
 
 def main(job: Job) -> None:
-    rows = drill_sequences(load_tokenizer(job.path("start")), job.spec.drills, job.derive_seed("drills"))
+    tokenizer = load_tokenizer(job.path("start"))
+    rows = drill_sequences(tokenizer, job.spec.drills, job.derive_seed("drills"), job.spec.sets)
     train_language(job, rows, Counts(job.spec.drills))
 
 

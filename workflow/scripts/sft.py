@@ -14,7 +14,8 @@ def main(job: Job) -> None:
     counts = Counts(len(questions) + job.spec.drills)
     rows = demonstration_sequences(tokenizer, questions, job.spec.loss_on, longest, counts)
     if job.spec.drills:
-        rows += drill_sequences(tokenizer, job.spec.drills, job.derive_seed("drills"))
+        sets = {row["dataset"] for row in questions}
+        rows += drill_sequences(tokenizer, job.spec.drills, job.derive_seed("drills"), sets)
     train_language(job, rows, counts)
 
 

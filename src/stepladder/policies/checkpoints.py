@@ -22,13 +22,12 @@ from stepladder.errors import StepladderError
 from stepladder.files import whole_folder
 from stepladder.pretrained import FILES
 from stepladder.questions.prompts import build_prompt
-from stepladder.questions.world import MIRRORS, drills, generate_questions
+from stepladder.questions.world import drills, generate_questions
 from stepladder.questions.world.tokenizer import train_tokenizer
 from stepladder.study.specs.models import HubModel, LocalModel, Model, NewModel
 from stepladder.weights import check_checkpoint
 
-# The tokenizer's own text: enough that the scaffold and the words of the world become single tokens. Families that came
-# later are made of the same words and take no part, so that a new one changes no model.
+# The tokenizer's own text: enough that the scaffold and the words of the world become single tokens.
 _CORPUS_QUESTIONS = 500
 _CORPUS_SEED = 1
 
@@ -82,7 +81,7 @@ def _fetch(spec: HubModel, folder: Path) -> None:
 
 def _new(spec: NewModel, seed: int, folder: Path) -> None:
     texts = [result for prompt, line in drills(random.Random(_CORPUS_SEED), 2000) for result in (prompt + line,)]
-    for dataset in MIRRORS:
+    for dataset in spec.sets:
         for question in generate_questions(dataset, _CORPUS_QUESTIONS, _CORPUS_SEED):
             texts.append(build_prompt(question, instruction=False) + question.demonstration)
             texts.append(question.solution)

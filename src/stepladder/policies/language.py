@@ -2,8 +2,7 @@
 
 import os
 import random
-from collections.abc import Iterable, Sequence
-from itertools import islice
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,14 +15,12 @@ from stepladder.files import whole_folder
 from stepladder.job import Job
 from stepladder.policies.checkpoints import link_files
 from stepladder.pretrained import load_model
-from stepladder.questions.world import drills
+from stepladder.questions.world import drill_rows
 from stepladder.reasoning.tokens import encode_answer, encode_prompt, encode_text, load_tokenizer
 from stepladder.records import Counts, write_history
 from stepladder.training.batches import plan_batches, tokens_in
 from stepladder.training.sequences import TokenSequence, answer_logprobs
 from stepladder.training.trainer import Trainer
-
-DRILLS_PER_ROW = 8
 
 
 def load_policy(checkpoint: Path) -> nn.Module:
@@ -38,18 +35,19 @@ def load_reference(checkpoint: Path) -> nn.Module:
     return load_model(AutoModelForCausalLM, checkpoint, dtype=torch.float32).eval()
 
 
-def drill_sequences(tokenizer: PreTrainedTokenizerFast, count: int, seed: int) -> list[TokenSequence]:
-    """Rows of atomic skills, several a row and one a line; the loss is on their results alone.
+def drill_sequences(
+    tokenizer: PreTrainedTokenizerFast, count: int, seed: int, sets: Collection[str]
+) -> list[TokenSequence]:
+    """Rows of the atomic skills that data sets need, several a row and one a line; the loss is on their results alone.
 
     The rest of a line is drawn at random, so there is nothing to learn from it.
     """
-    skills = iter(drills(random.Random(seed), count * DRILLS_PER_ROW))
     line_end = encode_text(tokenizer, "\n")
     rows = []
-    for _ in range(count):
+    for skills in drill_rows(random.Random(seed), count, sets):
         ids: list[int] = []
         targets: list[int] = []
-        for prompt, result in islice(skills, DRILLS_PER_ROW):
+        for prompt, result in skills:
             ids += encode_text(tokenizer, prompt)
             answer = encode_text(tokenizer, result)
             targets += range(len(ids), len(ids) + len(answer))

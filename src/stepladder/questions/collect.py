@@ -23,7 +23,7 @@ from stepladder.questions.loading import Loaded
 from stepladder.questions.overlap import overlap, split_questions
 from stepladder.questions.prompts import build_prompt, template_demonstration
 from stepladder.questions.question import Question
-from stepladder.questions.world import Difficulty, fingerprint, generate_questions, sums
+from stepladder.questions.world import Difficulty, fingerprint, generate_questions, puzzles, sums
 from stepladder.records import Counts
 from stepladder.study.canonical import derive_seed
 from stepladder.study.specs.questions import Questions
@@ -31,7 +31,7 @@ from stepladder.study.specs.questions import Questions
 DATASETS = {
     module.NAME: module
     for module in (awpnli, newsnli, redditnli, rte_quant, stresstest, qqa, gsm8k, gsm_plus, math500, logiqa2, reclor)
-} | {sums.NAME: sums}
+} | {sums.NAME: sums, puzzles.NAME: puzzles}
 
 Splits = dict[str, list[Question]]
 

@@ -8,8 +8,8 @@ class Question:
     """One question, with options or with an answer in free form.
 
     Attributes:
-        dataset: "awpnli", "newsnli", "redditnli", "rte_quant", "stresstest", "qqa", "sums", "gsm8k", "gsm_plus",
-            "math500", "logiqa2" or "reclor".
+        dataset: "awpnli", "newsnli", "redditnli", "rte_quant", "stresstest", "qqa", "sums", "puzzles", "gsm8k",
+            "gsm_plus", "math500", "logiqa2" or "reclor".
         fields: {"statement1": ..., "statement2": ...} for statement pairs, {"context": ..., "question": ...} for
             questions about a passage, {"question": ...} for the others.
         options: the option texts, in the order in which they are shown; none where the answer is in free form.

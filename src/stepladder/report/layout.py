@@ -13,6 +13,7 @@ DISPLAY_NAMES = {
     "stresstest": "StressTest",
     "qqa": "QQA",
     "sums": "Sums",
+    "puzzles": "Puzzles",
     "gsm8k": "GSM8K",
     "gsm_plus": "GSM-Plus",
     "math500": "MATH500",

@@ -95,9 +95,11 @@ Betas = tuple[Fraction, Fraction]
 Mirrored = Literal["awpnli", "newsnli", "redditnli", "rte_quant", "stresstest", "qqa"]
 """The sets that the generated world mirrors."""
 MIRRORED_SETS: tuple[str, ...] = Mirrored.__args__
-WorldSet = Literal[Mirrored, "sums"]
+WorldSet = Literal[Mirrored, "sums", "puzzles"]
 """The sets of the generated world."""
 WORLD_SETS: tuple[str, ...] = WorldSet.__args__
+# Families that came later take part where a study names them, so that a new one changes no model.
+WorldSets = Annotated[tuple[WorldSet, ...], EachOnce, Field(min_length=1)]
 Dataset = Literal[WorldSet, "gsm8k", "gsm_plus", "math500", "logiqa2", "reclor"]
 DATASETS: tuple[str, ...] = Dataset.__args__
 OPTION_SETS: tuple[str, ...] = (*MIRRORED_SETS, "logiqa2", "reclor")

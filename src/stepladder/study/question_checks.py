@@ -13,6 +13,7 @@ LOCAL_FILES = {
     "stresstest": ("equate/StressTest.csv",),
     "qqa": ("qqa/QQA_train.json", "qqa/QQA_test.json"),
     "sums": (),
+    "puzzles": (),
     "gsm8k": ("gsm8k/train.jsonl", "gsm8k/test.jsonl"),
     "gsm_plus": ("gsm_plus/testmini.jsonl",),
     "math500": ("math500/test.jsonl",),

@@ -1,4 +1,4 @@
-"""The embedded world: generated families that mirror the six data sets, and one in the shape of GSM8K.
+"""The embedded world: generated families that mirror the six data sets, and those in the shape of GSM8K and of LogiQA.
 
 Every question has a canonical gold chain, so a step is right exactly if it equals the gold one. Part of the
 demonstrations are hasty: they follow a misconception and end in its answer. They are the headroom that
@@ -9,11 +9,21 @@ import random
 
 from stepladder.errors import StepladderError
 from stepladder.questions.question import Question
-from stepladder.questions.world import awpnli, newsnli, qqa, redditnli, rte_quant, stresstest, sums
+from stepladder.questions.world import awpnli, newsnli, puzzles, qqa, redditnli, rte_quant, stresstest, sums
 from stepladder.questions.world.difficulty import Difficulty
-from stepladder.questions.world.drills import drills
+from stepladder.questions.world.drills import DRILLS_PER_ROW, drill_rows, drills
 
-__all__ = ["DATASETS", "MIRRORS", "Difficulty", "drills", "fingerprint", "first_wrong_step", "generate_questions"]
+__all__ = [
+    "DATASETS",
+    "DRILLS_PER_ROW",
+    "MIRRORS",
+    "Difficulty",
+    "drill_rows",
+    "drills",
+    "fingerprint",
+    "first_wrong_step",
+    "generate_questions",
+]
 
 _MIRRORS = {
     "awpnli": awpnli.generate,
@@ -23,7 +33,7 @@ _MIRRORS = {
     "stresstest": stresstest.generate,
     "qqa": qqa.generate,
 }
-_GENERATE = _MIRRORS | {"sums": sums.generate}
+_GENERATE = _MIRRORS | {"sums": sums.generate, "puzzles": puzzles.generate}
 MIRRORS = tuple(_MIRRORS)
 """The families with options, one for each of the six data sets."""
 DATASETS = tuple(_GENERATE)

@@ -1,11 +1,14 @@
 """Atomic skills for the base model, in the exact surface form of the steps of a chain."""
 
 import random
+from collections.abc import Collection
+from itertools import islice
 
-from stepladder.questions.world import newsnli, qqa, redditnli, stresstest
+from stepladder.questions.world import newsnli, puzzles, qqa, redditnli, stresstest
 from stepladder.questions.world.chains import QUALIFIERS, comparison, equation, judgement, word_comparison
 from stepladder.questions.world.difficulty import LARGEST_TOKEN, Difficulty
 
+DRILLS_PER_ROW = 8
 _FACTORS = tuple(sorted({factor for units in qqa.UNITS.values() for _, factor, _ in units}))
 
 
@@ -14,6 +17,20 @@ def drills(rng: random.Random, count: int, difficulty: Difficulty | None = None)
     difficulty = difficulty or Difficulty()
     kinds, weights = zip(*_KINDS, strict=True)
     return [kind(rng, difficulty) for kind in rng.choices(kinds, weights, k=count)]
+
+
+def drill_rows(
+    rng: random.Random, count: int, sets: Collection[str], difficulty: Difficulty | None = None
+) -> list[list[tuple[str, str]]]:
+    """`count` rows of eight drills each, of the skills that the sets need.
+
+    They are those of numbers; for `puzzles` alone lookups in rules, all of a row in the same ones; else half of each.
+    """
+    difficulty = difficulty or Difficulty()
+    of_rules = 0 if puzzles.NAME not in sets else count if set(sets) == {puzzles.NAME} else count // 2
+    numbers = iter(drills(rng, (count - of_rules) * DRILLS_PER_ROW, difficulty))
+    rows = [list(islice(numbers, DRILLS_PER_ROW)) for _ in range(count - of_rules)]
+    return rows + [puzzles.lookups(rng, DRILLS_PER_ROW, difficulty) for _ in range(of_rules)]
 
 
 def _split(step: str, mark: str) -> tuple[str, str]:

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from stepladder.study.fields import PositiveFloat, PositiveInt, Spec
+from stepladder.study.fields import MIRRORED_SETS, PositiveFloat, PositiveInt, Spec, WorldSets
 
 
 class NewModel(Spec):
@@ -13,6 +13,7 @@ class NewModel(Spec):
     source: Literal["new"]
     architecture: Literal["llama", "qwen2", "bert"] = Field("llama", description="bert: for pair heads only")
     vocab_size: PositiveInt = Field(1024, ge=512)
+    sets: WorldSets = Field(MIRRORED_SETS, description="families whose text the tokenizer is trained on")
     hidden_size: PositiveInt = 64
     intermediate_size: PositiveInt = 160
     layers: PositiveInt = 3

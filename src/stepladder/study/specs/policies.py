@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from stepladder.study.fields import (
+    MIRRORED_SETS,
     Count,
     EachOnce,
     EvaluationNode,
@@ -20,6 +21,7 @@ from stepladder.study.fields import (
     RewardsNode,
     Spec,
     TrajectoriesNode,
+    WorldSets,
 )
 from stepladder.study.optimisation import Optimisation
 from stepladder.study.specs.credit import Credit, Critic, GroupRelative, LeaveOneOut, Process, Rollouts
@@ -31,6 +33,7 @@ class Pretrain(Spec):
     method: Literal["pretrain"]
     model: ModelNode
     drills: PositiveInt = Field(12000, description="rows of eight drills each")
+    sets: WorldSets = Field(MIRRORED_SETS, description="families whose atomic skills are drilled")
     optimisation: Optimisation = Optimisation()
 
 
@@ -41,7 +44,7 @@ class Sft(Spec):
     start: PolicyNode = Field(alias="from")
     questions: QuestionsNode
     split: str
-    drills: Count = Field(0, description="rows of eight drills each, mixed in against forgetting")
+    drills: Count = Field(0, description="rows of eight drills for the questions' sets, mixed in against forgetting")
     loss_on: Literal["chain", "answer"] = Field(
         "chain", description="'answer' masks the reasoning, as the published PSPO code does"
     )
