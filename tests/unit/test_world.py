@@ -136,15 +136,15 @@ def _sums(question: Question) -> str:
 
 def _puzzles(question: Question) -> int:
     """The one option in the closure of the fact under the rules and their contrapositives."""
-    rules = re.findall(r"if (\w+), (\w+)\.", question.fields["context"])
-    ((verb, fact),) = re.findall(r"we (have|lack) (\w+)\.", question.fields["context"])
-    assert question.fields["question"] == f"what else do we {verb}?"
+    told, verb, fact = re.fullmatch(r"rules : (.+) \. we (have|lack) (\w+) \.", question.fields["context"]).groups()
+    rules = [rule.split() for rule in told.split(" , ")]
+    assert question.fields["question"].endswith(f"what else do we {verb} ?")
     implied = {("have", left): ("have", right) for left, right in rules}
     implied |= {("lack", right): ("lack", left) for left, right in rules}
     known = [(verb, fact)]
     while known[-1] in implied:
         known.append(implied[known[-1]])
-    (right,) = [option for option in question.options if (verb, option) in known]
+    (right,) = [option for option in question.options if (verb, option.removesuffix(" .")) in known]
     return question.options.index(right)
 
 

@@ -50,11 +50,16 @@ def kinds() -> dict[str, list[Question]]:
 
 
 def rules_of(question: Question) -> list[tuple[str, str]]:
-    return re.findall(r"if (\w+), (\w+)\.", question.fields["context"])
+    told = question.fields["context"].removeprefix("rules : ").split(" . ")[0]
+    return [tuple(rule.split()) for rule in told.split(" , ")]
+
+
+def things(question: Question) -> list[str]:
+    return [option.removesuffix(" .") for option in question.options]
 
 
 def fact_of(question: Question) -> tuple[bool, str]:
-    verb, word = re.search(r"we (have|lack) (\w+)\.$", question.fields["context"]).groups()
+    verb, word = re.search(r"we (have|lack) (\w+) \.$", question.fields["context"]).groups()
     return verb == "lack", word
 
 
@@ -68,7 +73,7 @@ def test_exactly_one_option_is_true_in_every_world_where_rules_and_fact_hold():
         for left, right in rules:
             allowed = allowed & (~there[left] | there[right])
         assert allowed.any()
-        must = [bool((there[option] != lacking)[allowed].all()) for option in question.options]
+        must = [bool((there[thing] != lacking)[allowed].all()) for thing in things(question)]
         assert [index for index, forced in enumerate(must) if forced] == [question.answer]
 
 
@@ -94,13 +99,13 @@ def test_gold_lines_follow_from_the_question_and_the_line_before():
         rules, (lacking, fact) = rules_of(question), fact_of(question)
         following = {right: left for left, right in rules} if lacking else dict(rules)
         bodies = [LINE.fullmatch(line)[3] for line in question.solution.split("\n")]
-        assert bodies[0] == f"we {'lack' if lacking else 'have'} {fact}"
+        assert bodies[0] == f"we {'lack' if lacking else 'have'} {fact} ."
         for look, seen in zip(bodies[1:-2:2], bodies[2:-2:2], strict=True):
-            assert look == f"{'trace' if lacking else 'follow'} {fact}"
-            assert seen == (f"{fact}: if {following[fact]}" if lacking else f"if {fact}, {following[fact]}")
+            assert look == f"{'trace' if lacking else 'follow'} {fact} ."
+            assert seen == f"{'before' if lacking else 'after'} {fact} {following[fact]} ."
             fact = following[fact]
-        assert fact not in following and question.options[question.answer] == fact
-        assert bodies[-2] == f"{fact}: {'ABCD'[question.answer]}"
+        assert fact not in following and things(question)[question.answer] == fact
+        assert bodies[-2] == f"option {fact} {'ABCD'[question.answer]}"
 
 
 def test_lengths_vary_and_do_not_tell_the_answer():
@@ -125,7 +130,7 @@ def test_hasty_chains_read_the_rules_the_wrong_way_and_tempt_where_something_is_
         while fact in backwards:
             fact = backwards[fact]
         judged = judge([question.demonstration], question)[0]
-        assert not judged.correct and question.options[int(judged.answer) - 1] == fact
+        assert not judged.correct and things(question)[int(judged.answer) - 1] == fact
         assert first_wrong_step(question, question.demonstration) == 1
 
 
@@ -163,15 +168,15 @@ def test_lookups_are_ends_of_lines_of_chains_and_true_where_they_look():
     for row in drill_rows(random.Random(0), 200, ["puzzles"]):
         assert len(row) == 8
         text, _, first = row[0][0].rpartition("\n")
-        options = {word: letter for letter, word in re.findall(r"^([A-D])\. (\w+)$", text, re.MULTILINE)}
-        rules = re.findall(r"if (\w+), (\w+)\.", text)
-        true = {f"{word}: {letter}" for word, letter in options.items()}
-        true |= {line for left, right in rules for line in (f"if {left}, {right}", f"{right}: if {left}")}
-        assert bool(options) != bool(rules)
+        options = {word: letter for letter, word in re.findall(r"^([A-D])\. (\w+) \.$", text, re.MULTILINE)}
+        rules = re.findall(r"(\w+) (\w+) [,.]", text.removeprefix("rules : "))
+        true = {f"option {word} {letter}" for word, letter in options.items()}
+        true |= {line for left, right in rules for line in (f"after {left} {right} ", f"before {right} {left} ")}
+        assert bool(options) == (not text.startswith("rules"))
         for prompt, result in [(first, row[0][1]), *row[1:]]:
-            assert prompt + result in true and " " not in result
+            assert prompt + result in true and len(result.split()) == 1
             seen.add(prompt + result)
-    steps = {line.partition(": ")[2] for q in puzzles() for line in q.solution.split("\n")}
+    steps = {line.partition(": ")[2].removesuffix(".") for q in puzzles() for line in q.solution.split("\n")}
     assert sum(line in steps for line in seen) > 0.9 * len(seen)
 
 
@@ -202,7 +207,18 @@ def test_the_tokenizer_of_older_studies_is_what_it_was(tokenizers):
 
 def test_words_and_scaffold_are_single_tokens_where_the_tokenizer_knows_the_set(tokenizers):
     for tokenizer in tokenizers[1:]:
-        for word in (*WORDS, "Observation ", "Action ", "Thought ", "Finish", "if ", "follow ", "trace ", "lack "):
+        for word in (
+            *(f"{word} " for word in WORDS),
+            "Observation ",
+            "Action ",
+            "Thought ",
+            "Finish",
+            "after ",
+            "before ",
+            "follow ",
+            "trace ",
+            "lack ",
+        ):
             assert len(encode_text(tokenizer, word)) == 1
         for question in puzzles()[:200]:
             prompt = encode_prompt(tokenizer, build_prompt(question, False))

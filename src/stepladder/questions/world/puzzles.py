@@ -3,8 +3,11 @@
 What we have is carried along the rules, what we lack against them (modus ponens and tollens). Misconception: the rules
 are read the other way, which affirms the consequent or denies the antecedent and ends in another of the options. Some
 right demonstrations leap over the last rule, and some read one rule the wrong way before they turn back: right answers
-by better and worse reasoning. The things are those of other families, and no blank follows one, so that each is one
-token wherever it stands.
+by better and worse reasoning.
+
+The two things of a rule stand side by side, in the context and in the chain: a very small model finds what follows a
+word, or precedes it, within a few hundred steps of drills, and with a word between the two it does not. A blank follows
+every thing, so that each is one token wherever it stands.
 """
 
 import random
@@ -22,6 +25,7 @@ from stepladder.questions.world.redditnli import TOPICS
 NAME = "puzzles"
 VERSION = 1
 WORDS = (*TOPICS, *THINGS)
+_QUESTION = "the first thing of a rule brings the second . what else do we {} ?"
 _LACKING = 0.4
 """Share of questions about what we lack; these tempt most."""
 _LEAPS, _TURNS = 0.15, 0.15
@@ -63,8 +67,8 @@ class _Puzzle:
         return f"we {self.verb} {self.joined[self.place]}"
 
     def told(self) -> str:
-        """The rules in words."""
-        return " ".join(f"if {left}, {right}." for left, right in self.rules)
+        """The rules as the context tells them."""
+        return f"rules : {' , '.join(f'{left} {right}' for left, right in self.rules)} ."
 
     def way(self, forward: bool) -> tuple[str, ...]:
         """The words from the fact to the end, along the rules or against them."""
@@ -74,8 +78,8 @@ class _Puzzle:
         """The question without chains."""
         return Question(
             dataset=NAME,
-            fields={"context": f"{self.told()} {self.fact}.", "question": f"what else do we {self.verb}?"},
-            options=self.ends,
+            fields={"context": f"{self.told()} {self.fact} .", "question": _QUESTION.format(self.verb)},
+            options=tuple(f"{word} ." for word in self.ends),
             answer=self.ends.index(self.way(not self.lacking)[-1]),
         )
 
@@ -122,18 +126,11 @@ def _draw(rng: random.Random, difficulty: Difficulty) -> _Puzzle:
 
 def _steps(fact: str, way: Sequence[str], forward: bool) -> list[str]:
     """The fact, and the search for and finding of a rule for each word of the way but the last."""
-    steps = [f"Thought: {fact}"]
+    verb, side = ("follow", "after") if forward else ("trace", "before")
+    steps = [f"Thought: {fact} ."]
     for word, following in pairwise(way):
-        steps += [
-            f"Action: {'follow' if forward else 'trace'} {word}",
-            f"Observation: {_seen(word, following, forward)}",
-        ]
+        steps += [f"Action: {verb} {word} .", f"Observation: {side} {word} {following} ."]
     return steps
-
-
-def _seen(word: str, following: str, forward: bool) -> str:
-    """A rule as it is found from one of its words, which stands first."""
-    return f"if {word}, {following}" if forward else f"{word}: if {following}"
 
 
 def _chain(puzzle: _Puzzle, before: Sequence[str], way: Sequence[str], forward: bool) -> str:
@@ -141,28 +138,29 @@ def _chain(puzzle: _Puzzle, before: Sequence[str], way: Sequence[str], forward: 
     end = puzzle.way(forward)[-1]
     option = puzzle.ends.index(end)
     steps = [*before, *_steps(f"but {puzzle.fact}" if before else puzzle.fact, way, forward)]
-    steps.append(f"Thought: {end}: {LETTERS[option]}")
+    steps.append(f"Thought: option {end} {LETTERS[option]}")
     lines = [step.replace(":", f" {number}:", 1) for number, step in enumerate(steps, start=1)]
     return "\n".join((*lines, finish_line(len(steps) + 1, option)))
 
 
 def lookups(rng: random.Random, count: int, difficulty: Difficulty) -> list[tuple[str, str]]:
-    """`count` lookups in one puzzle's rules, or its options, as pairs of a prompt and its result.
+    """`count` lookups in one puzzle's rules, or in some of its options, as pairs of a prompt and its result.
 
-    The first prompt begins with what is looked up in. A lookup is the end of a line of a chain, cut before the word
-    that a rule holds or the letter of an option. It starts anywhere, so that no chain is shown.
+    The first prompt begins with what is looked up in. A lookup is the end of a line of a chain, cut before the thing
+    that a rule holds or the letter of an option. It starts anywhere, so that no chain is shown. Some options are left
+    out: where all four letters always stand, a small model learns that, and never learns to look for one.
     """
     puzzle = _draw(rng, difficulty)
     if rng.random() < _RULES_DRILLED:
         text = puzzle.told()
         pairs = [_rule_lookup(*rng.choice(puzzle.rules), rng.random() < 0.5) for _ in range(count)]
     else:
-        text = "\n".join(f"{letter}. {word}" for letter, word in zip(LETTERS, puzzle.ends, strict=False))
-        pairs = [(f"{word}: ", LETTERS[puzzle.ends.index(word)]) for word in rng.choices(puzzle.ends, k=count)]
+        shown = sorted(rng.sample(list(zip(LETTERS, puzzle.ends, strict=False)), rng.randint(1, 4)))
+        text = "\n".join(f"{letter}. {word} ." for letter, word in shown)
+        pairs = [(f"option {word} ", letter) for letter, word in rng.choices(shown, k=count)]
     (prompt, result), *others = pairs
     return [(f"{text}\n{prompt}", result), *others]
 
 
 def _rule_lookup(left: str, right: str, forward: bool) -> tuple[str, str]:
-    word, result = (left, right) if forward else (right, left)
-    return _seen(word, result, forward).removesuffix(result), result
+    return (f"after {left} ", f"{right} ") if forward else (f"before {right} ", f"{left} ")
