@@ -136,9 +136,11 @@ def _sums(question: Question) -> str:
 
 def _puzzles(question: Question) -> int:
     """The one option in the closure of the fact under the rules and their contrapositives."""
-    told, verb, fact = re.fullmatch(r"rules : (.+) \. we (have|lack) (\w+) \.", question.fields["context"]).groups()
+    told, verb, fact = re.fullmatch(
+        r"causes and effects : (.+) \. we (have|lack) (\w+) \.", question.fields["context"]
+    ).groups()
     rules = [rule.split() for rule in told.split(" , ")]
-    assert question.fields["question"].endswith(f"what else do we {verb} ?")
+    assert question.fields["question"] == f"what else do we {verb} ?"
     implied = {("have", left): ("have", right) for left, right in rules}
     implied |= {("lack", right): ("lack", left) for left, right in rules}
     known = [(verb, fact)]

@@ -50,7 +50,7 @@ def kinds() -> dict[str, list[Question]]:
 
 
 def rules_of(question: Question) -> list[tuple[str, str]]:
-    told = question.fields["context"].removeprefix("rules : ").split(" . ")[0]
+    told = question.fields["context"].removeprefix("causes and effects : ").split(" . ")[0]
     return [tuple(rule.split()) for rule in told.split(" , ")]
 
 
@@ -169,10 +169,10 @@ def test_lookups_are_ends_of_lines_of_chains_and_true_where_they_look():
         assert len(row) == 8
         text, _, first = row[0][0].rpartition("\n")
         options = {word: letter for letter, word in re.findall(r"^([A-D])\. (\w+) \.$", text, re.MULTILINE)}
-        rules = re.findall(r"(\w+) (\w+) [,.]", text.removeprefix("rules : "))
+        rules = re.findall(r"(\w+) (\w+) [,.]", text.removeprefix("causes and effects : "))
         true = {f"option {word} {letter}" for word, letter in options.items()}
         true |= {line for left, right in rules for line in (f"after {left} {right} ", f"before {right} {left} ")}
-        assert bool(options) == (not text.startswith("rules"))
+        assert bool(options) == (not text.startswith("causes"))
         for prompt, result in [(first, row[0][1]), *row[1:]]:
             assert prompt + result in true and len(result.split()) == 1
             seen.add(prompt + result)

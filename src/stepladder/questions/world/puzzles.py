@@ -25,7 +25,6 @@ from stepladder.questions.world.redditnli import TOPICS
 NAME = "puzzles"
 VERSION = 1
 WORDS = (*TOPICS, *THINGS)
-_QUESTION = "the first thing of a rule brings the second . what else do we {} ?"
 _LACKING = 0.4
 """Share of questions about what we lack; these tempt most."""
 _LEAPS, _TURNS = 0.15, 0.15
@@ -68,7 +67,7 @@ class _Puzzle:
 
     def told(self) -> str:
         """The rules as the context tells them."""
-        return f"rules : {' , '.join(f'{left} {right}' for left, right in self.rules)} ."
+        return f"causes and effects : {' , '.join(f'{left} {right}' for left, right in self.rules)} ."
 
     def way(self, forward: bool) -> tuple[str, ...]:
         """The words from the fact to the end, along the rules or against them."""
@@ -78,7 +77,7 @@ class _Puzzle:
         """The question without chains."""
         return Question(
             dataset=NAME,
-            fields={"context": f"{self.told()} {self.fact} .", "question": _QUESTION.format(self.verb)},
+            fields={"context": f"{self.told()} {self.fact} .", "question": f"what else do we {self.verb} ?"},
             options=tuple(f"{word} ." for word in self.ends),
             answer=self.ends.index(self.way(not self.lacking)[-1]),
         )
