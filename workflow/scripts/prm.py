@@ -7,7 +7,7 @@ from stepladder.errors import StepladderError
 from stepladder.evaluation.prm import judge_prm
 from stepladder.job import Job, run
 from stepladder.records import LABELS, TRAJECTORIES, Counts, read_records
-from stepladder.rewards.training import is_held_out, labelled_trajectories, replayed, train_prm
+from stepladder.rewards.training import is_held_out, labelled_trajectories, replayed, train_prm, trained_prm
 
 COLUMNS = ["question_id", "sample", "prompt_ids", "token_ids", "step_ends"]
 
@@ -37,7 +37,7 @@ def main(job: Job) -> None:
     metrics |= mixed
     margin = job.spec.zeta if job.spec.head == "per_step" and job.spec.loss in ("rank", "theory_rank") else 0.0
     if trainer.accelerator.is_main_process:
-        metrics |= judge_prm(trainer.bare_model, held_out, f"{job.node} seed {job.seed} judged", margin)
+        metrics |= judge_prm(trained_prm(job, trainer), held_out, f"{job.node} seed {job.seed} judged", margin)
     trainer.finish(job, metrics, counts)
 
 

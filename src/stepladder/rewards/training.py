@@ -12,8 +12,9 @@ from stepladder.files import whole_folder
 from stepladder.job import Job
 from stepladder.records import Counts
 from stepladder.rewards.adapters import add_adapters, merge_adapters
+from stepladder.rewards.heads.base import ProcessRewardModel
 from stepladder.rewards.losses import PADDING
-from stepladder.rewards.model import new_prm
+from stepladder.rewards.model import load_prm, new_prm
 from stepladder.rewards.tasks import Task, make_task
 from stepladder.study.canonical import derive_seed
 from stepladder.study.specs.prms import Prm
@@ -71,7 +72,7 @@ def train_prm(job: Job, rows: Sequence[dict[str, Any]]) -> tuple[Trainer, dict[s
     """Trains a PRM on labelled trajectories and writes its checkpoint.
 
     Returns:
-        the trainer, which holds the trained model, and numbers of the training for metrics.json.
+        the trainer, for :func:`trained_prm`, and numbers of the training for metrics.json.
 
     Raises:
         StepladderError: without rows, or when the time budget is spent.
@@ -97,19 +98,31 @@ def train_prm(job: Job, rows: Sequence[dict[str, Any]]) -> tuple[Trainer, dict[s
         label=f"{job.node} seed {job.seed}",
     )
     model.eval()
-    if spec.head != "pair" and spec.lora:
-        merge_adapters(model.backbone)
     metrics = {
         "trained_tokens": tokens_in(batches, lengths),
         "truncated": sum(reading.cut for reading in task.readings),
         **course(trainer.history, round(spec.optimisation.warmup * len(batches))),
     }
-    if trainer.accelerator.is_main_process:
-        with whole_folder(job.output / "checkpoint") as folder:
-            model.save(folder)
-        if metrics.get("loss_above_start"):
-            print(_alarm(job, metrics), file=sys.stderr)
+    with trainer.whole_weights():
+        if spec.head != "pair" and spec.lora:
+            merge_adapters(model.backbone)
+        if trainer.accelerator.is_main_process:
+            with whole_folder(job.output / "checkpoint") as folder:
+                model.save(folder)
+        trainer.accelerator.wait_for_everyone()
+    if trainer.accelerator.is_main_process and metrics.get("loss_above_start"):
+        print(_alarm(job, metrics), file=sys.stderr)
     return trainer, metrics
+
+
+def trained_prm(job: Job, trainer: Trainer) -> ProcessRewardModel:
+    """The PRM of :func:`train_prm`, to be judged on one rank.
+
+    With ZeRO-3 it is read back: one rank alone holds a part of its weights, and cannot make a pass over them.
+    """
+    if trainer.splits_weights:
+        return load_prm(job.output / "checkpoint", job.step_style, job.path("tokenizer"))
+    return trainer.bare_model
 
 
 def loss_of(task: Task) -> Loss:

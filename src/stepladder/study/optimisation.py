@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import Field, field_validator
 
 from stepladder.study.fields import (
     Betas,
@@ -52,14 +52,3 @@ class Optimisation(Spec):
         if value and info.data.get("deepspeed") == "none":
             raise ValueError("is DeepSpeed's: choose deepspeed: zero2 or zero3")
         return value
-
-
-def on_whole_weights(reason: str) -> AfterValidator:
-    """Admits no ZeRO-3, which splits the weights; ``reason`` says what needs them whole."""
-
-    def check(value: Optimisation) -> Optimisation:
-        if value.deepspeed == "zero3":
-            raise ValueError(f"{reason}, which zero3 splits: use zero2 or none")
-        return value
-
-    return AfterValidator(check)

@@ -16,7 +16,7 @@ from stepladder.study.fields import (
     PositiveInt,
     Spec,
 )
-from stepladder.study.optimisation import Optimisation, on_whole_weights
+from stepladder.study.optimisation import Optimisation
 
 
 class Lora(Spec):
@@ -41,7 +41,7 @@ class _Trained(Spec):
     replay: Replay | None = Field(None, description="mixes in older labels, from which the model is not judged")
     heldout: Fraction = Field(0.1, gt=0, lt=1, description="share of questions kept for judging the model")
     head_learning_rate: PositiveFloat | None = Field(None, description="the head's own learning rate")
-    optimisation: Annotated[Optimisation, on_whole_weights("a PRM is judged with whole weights")] = Optimisation()
+    optimisation: Optimisation = Optimisation()
 
 
 class PerStep(_Trained):
