@@ -33,6 +33,7 @@ def test_what_is_said_of_an_iteration(start):
     assert describe(found, spec)["explained_variance"] == pytest.approx(1.0)
     bare = describe(found, ppo(credit={"kind": "rollouts"}, temperature=0.6))
     assert not bare.keys() & {"shaped", "sampler_kl", "explained_variance"}
+    assert "sampler_kl" not in describe(found, ppo(top_p=0.9))
 
 
 def test_what_all_iterations_took():

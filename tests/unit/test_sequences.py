@@ -72,6 +72,25 @@ def test_token_logprobs_follow_the_temperature(model, sequences, temperature):
             assert torch.allclose(row[real].double(), reference(model, sequence, temperature), atol=1e-5)
 
 
+@pytest.mark.parametrize("top_p", [0.3, 0.9])
+def test_a_cut_distribution_has_all_probability_on_its_nucleus(model, top_p):
+    """Summed over every next token of one prefix: those inside have 1 together, each in proportion to the whole."""
+    prefix = (7, 8, 9)
+    with torch.no_grad():
+        rows = torch.tensor([[*prefix, token] for token in range(model.config.vocab_size)])
+        cut, whole = (
+            token_logprobs(model, rows, torch.ones_like(rows), 3, 0.2, p)[:, 0].double().exp() for p in (top_p, 1.0)
+        )
+    inside, kept = [], 0.0
+    for token in sorted(range(len(whole)), key=lambda token: -whole[token].item()):
+        if kept >= top_p:
+            break
+        inside, kept = [*inside, token], kept + whole[token].item()
+    assert 1 < len(inside) < len(whole)
+    assert cut[inside].sum().item() == pytest.approx(1.0, abs=1e-5)
+    assert torch.allclose(cut[inside] / whole[inside], torch.full((len(inside),), 1 / kept, dtype=torch.double))
+
+
 def test_logits_before_the_first_target_are_never_made(model, sequences):
     made = []
 

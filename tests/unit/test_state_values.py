@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import tiny
-from stepladder.generation.requests import Completion
+from stepladder.generation.requests import Completion, Sampling
 from stepladder.policies import state_values, values
 from stepladder.policies.credit import step_stops
 from stepladder.policies.episodes import Sampler
@@ -44,9 +44,9 @@ def scene(tmp_path):
     return make_scene(tmp_path)
 
 
-def make_scene(folder, **credit):
+def make_scene(folder, top_p=1.0, **credit):
     credit = {"kind": "rollouts", "rollouts": 5, **credit}
-    job = tiny.ppo_job(folder, {}, samples=4, rewards=None, credit=credit)
+    job = tiny.ppo_job(folder, {}, samples=4, rewards=None, top_p=top_p, temperature=0.6, credit=credit)
     sampler = Sampler(job, tiny.tokenizer(), DiceEngine(), None)
     rows = list(tiny.questions()[:4])
     found = sampler.sample([(0, row) for row in rows])
@@ -103,6 +103,17 @@ def test_a_value_is_the_share_of_right_rollouts_and_tokens_are_counted(scene):
     assert said["rollout_tokens"] == tokens and said["rollouts"] == 5 * len(rolled)
     assert said["states"] == states and said["distinct_states"] == len(rolled)
     assert said["value"] == pytest.approx(sum(plain) / len(plain))
+
+
+@pytest.mark.parametrize("top_p", [1.0, 0.9])
+def test_episodes_and_rollouts_are_drawn_from_one_distribution(tmp_path, top_p):
+    """Or gains in value would not be those of the policy whose answers they are given to."""
+    sampler, found, questions = make_scene(tmp_path, top_p)
+    of_episodes = sampler.engine.sampling
+    value_states(sampler, found, questions, 0, alone())
+    for sampling in (of_episodes, sampler.engine.sampling):
+        assert (sampling.temperature, sampling.top_p) == (0.6, top_p)
+    assert of_episodes is not sampler.engine.sampling
 
 
 def test_another_iteration_draws_anew_and_the_same_one_draws_the_same(scene):
@@ -222,7 +233,7 @@ def test_rollouts_are_weighed_against_their_own_temperature(tmp_path, temperatur
     value_states(sampler, found, questions, 0, alone())
     requests = sampler.engine.requests[:3]
     completed = [[sampler.engine.completion(request.seed + i) for i in range(2)] for request in requests]
-    told = state_values._sampler_logprobs(model, requests, completed, temperature)
+    told = state_values._sampler_logprobs(model, requests, completed, Sampling(temperature, 1.0, 40))
     for request, completions, sums in zip(requests, completed, told, strict=True):
         for each, total in zip(completions, sums, strict=True):
             ids = torch.tensor([[*request.prompt_ids, *each.token_ids]])

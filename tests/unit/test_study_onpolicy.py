@@ -37,6 +37,13 @@ BROKEN = [
         ["needs temperature: 1"],
     ),
     (
+        "correction of a cut distribution",
+        lambda config: config["policies"]["ppo"].update(importance_cap=2.0, top_p=0.9),
+        "policies.ppo.importance_cap",
+        ["and top_p: 1"],
+    ),
+    ("a nucleus of nothing", put("policies.ppo.top_p", 0), "policies.ppo.top_p", ["greater than 0, got 0"]),
+    (
         "rollouts weighed by a part of the weights",
         lambda config: config["policies"]["ppo"].update(
             rewards=None,

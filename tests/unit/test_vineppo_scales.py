@@ -25,7 +25,7 @@ def test_on_policy_methods_are_as_published(scaled):
         assert (spec.iterations, spec.token_budget, spec.questions_per_iteration, spec.samples) == (650, None, 64, 8)
         assert (spec.epochs, spec.clip, spec.kl_coefficient, spec.kl_estimator) == (2, 0.2, 1e-4, "k3")
         assert (spec.kl_in, spec.kl_unit) == ("loss", "sequence_as_published")
-        assert (spec.temperature, spec.max_tokens) == (0.6, 1024)
+        assert (spec.temperature, spec.top_p, spec.max_tokens) == (0.6, 0.9, 1024)
         launch = spec.optimisation
         assert (launch.learning_rate, launch.batch_size, launch.processes) == (1e-6, 64, gpus)
         assert (launch.warmup, launch.decay, launch.schedule, launch.weight_decay) == (0.03, 1, "linear", 0)

@@ -1,5 +1,6 @@
 """Which states get many rollouts, and what is kept of each; an engine that plays dice stands in for vLLM."""
 
+import math
 import random
 
 import pytest
@@ -193,6 +194,17 @@ def test_log_probs_at_the_temperature_of_sampling_are_those_of_scaled_logits(tmp
                 logprobs = (model(whole).logits[0, :-1] / temperature).log_softmax(-1)
             own = logprobs.gather(1, whole[0, 1:, None])[len(row["state_ids"]) - 1 :, 0]
             assert logprob == pytest.approx(own.sum().item(), abs=1e-3)
+
+
+def test_log_probs_of_a_nucleus_are_greater_by_at_most_what_was_cut(tmp_path, sampled):
+    policy = tiny.checkpoint(tmp_path / "policy")
+    rows = keep(tmp_path, sampled, temperature=0.5)[:3]
+    whole, cut = (with_sampler_logprobs(rows, policy, 0.5, top_p) for top_p in (1.0, 0.9))
+    for one, other, row in zip(whole, cut, rows, strict=True):
+        for before, after, tokens in zip(
+            one["sampler_logprobs"], other["sampler_logprobs"], row["tokens"], strict=True
+        ):
+            assert 0 < after - before < tokens * -math.log(0.9)
 
 
 def test_a_critic_is_asked_for_every_state(tmp_path, sampled):

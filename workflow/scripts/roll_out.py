@@ -18,7 +18,7 @@ def main(job: Job) -> None:
     policy = PolicyEngine(job.path("policy"), job.engine)
     rows = keep_rollouts(job, chosen, questions, policy, job.shard)
     policy.close()  # the models below need the room
-    rows = with_sampler_logprobs(rows, job.path("policy"), job.spec.temperature)
+    rows = with_sampler_logprobs(rows, job.path("policy"), job.spec.temperature, job.spec.top_p)
     if job.spec.critic:
         rows = with_critic(rows, job.path("policy"))
     counts = Counts(len(rows))

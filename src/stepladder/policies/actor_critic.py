@@ -96,11 +96,13 @@ def critic_values(checkpoint: Path, states: Sequence[Sequence[int]]) -> list[flo
 
 
 @torch.inference_mode()
-def frozen_logprobs(model: nn.Module, sequences: Sequence[TokenSequence], temperature: float) -> list[Tensor]:
+def frozen_logprobs(
+    model: nn.Module, sequences: Sequence[TokenSequence], temperature: float, top_p: float = 1.0
+) -> list[Tensor]:
     """Log-probs of each sequence's targets under a policy that does not learn: one (targets,) tensor a sequence."""
 
     def forward(ids: Tensor, attention: Tensor, first: int) -> tuple[Tensor, ...]:
-        return (token_logprobs(model, ids, attention, first, temperature),)
+        return (token_logprobs(model, ids, attention, first, temperature, top_p),)
 
     return _of_targets(sequences, forward, next(model.parameters()).device)[0]
 

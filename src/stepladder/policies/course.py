@@ -94,7 +94,7 @@ def describe(episodes: Sequence[Episode], spec: Ppo) -> dict[str, float]:
     }
     if spec.rewards:
         said["shaped"] = fmean(episode.reward.shaped for episode in episodes)
-    if spec.temperature == 1.0:  # the only one at which the sampler tells its log-probs
+    if spec.temperature == spec.top_p == 1.0:  # only there are the sampler's log-probs those that it draws by
         said["sampler_kl"] = sampler_excess(episodes).mean().item()
     if isinstance(spec.credit, Critic):
         returns = torch.cat([episode.returns for episode in episodes])

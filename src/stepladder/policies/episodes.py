@@ -69,7 +69,7 @@ class Sampler:
         self.job, self.tokenizer, self.engine, self.prm = job, tokenizer, engine, prm
         spec: Ppo = job.spec
         self.rewards = Rewards.model_validate(job.data["rewards"]) if spec.rewards else None
-        self.sampling = Sampling(temperature=spec.temperature, top_p=1.0, max_tokens=spec.max_tokens)
+        self.sampling = Sampling(temperature=spec.temperature, top_p=spec.top_p, max_tokens=spec.max_tokens)
 
     def sample(self, chosen: Sequence[tuple[int, dict[str, Any]]]) -> list[Episode]:
         """Episodes of (pass, question), ``samples`` each, under the weights that the engine holds.

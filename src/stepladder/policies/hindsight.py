@@ -19,15 +19,18 @@ def with_critic(rows: Sequence[dict[str, Any]], policy: Path) -> list[dict[str, 
     return [row | {"critic": value} for row, value in zip(rows, values, strict=True)]
 
 
-def with_sampler_logprobs(rows: Sequence[dict[str, Any]], policy: Path, temperature: float) -> list[dict[str, Any]]:
-    """Rows of the rollout table with the log-prob of each rollout at the temperature at which it was sampled.
+def with_sampler_logprobs(
+    rows: Sequence[dict[str, Any]], policy: Path, temperature: float, top_p: float = 1.0
+) -> list[dict[str, Any]]:
+    """Rows of the rollout table with the log-prob of each rollout as it was sampled.
 
-    The engine tells those at temperature 1 only.
+    The engine tells those at temperature 1 and top_p 1 only.
     """
-    if temperature == 1:
+    if temperature == top_p == 1:
         return [row | {"sampler_logprobs": row["logprobs"]} for row in rows]
     sequences = [
         TokenSequence((*row["state_ids"], *ids), len(row["state_ids"])) for row in rows for ids in row["rollout_ids"]
     ]
-    sums = iter([each.sum().item() for each in frozen_logprobs(load_reference(policy), sequences, temperature)])
+    found = frozen_logprobs(load_reference(policy), sequences, temperature, top_p)
+    sums = iter([each.sum().item() for each in found])
     return [row | {"sampler_logprobs": [next(sums) for _ in row["logprobs"]]} for row in rows]

@@ -150,11 +150,11 @@ def _roll_out(
     spec = sampler.job.spec
     estimator = spec.credit.estimator
     weighs = estimator in ("probability_weighted", "sequence_probability", "importance_weighted")
-    sampling = Sampling(spec.temperature, 1.0, spec.max_tokens, logprobs=weighs)
+    sampling = Sampling(spec.temperature, spec.top_p, spec.max_tokens, logprobs=weighs)
     completed = sampler.engine.generate(requests, sampling, progress="")
     told = [[0.0] * request.samples for request in requests]
     if estimator == "importance_weighted":
-        told = _sampler_logprobs(policy, requests, completed, spec.temperature)
+        told = _sampler_logprobs(policy, requests, completed, sampling)
     found = []
     for state, completions, behind in zip(states, completed, told, strict=True):
         texts = [decode(sampler.tokenizer, [*state.prefix_ids, *each.token_ids]) for each in completions]
@@ -169,13 +169,14 @@ def _roll_out(
 
 
 def _sampler_logprobs(
-    policy: nn.Module, requests: Sequence[Request], completed: Sequence[Sequence[Completion]], temperature: float
+    policy: nn.Module, requests: Sequence[Request], completed: Sequence[Sequence[Completion]], sampling: Sampling
 ) -> list[list[float]]:
-    """Log-prob of every rollout at the temperature at which it was sampled; the engine tells those at 1 only."""
+    """Log-prob of every rollout as it was sampled; the engine tells those at temperature 1 and top_p 1 only."""
     sequences = [
         TokenSequence((*request.prompt_ids, *each.token_ids), len(request.prompt_ids))
         for request, completions in zip(requests, completed, strict=True)
         for each in completions
     ]
-    sums = iter([logprobs.sum().item() for logprobs in frozen_logprobs(policy, sequences, temperature)])
+    found = frozen_logprobs(policy, sequences, sampling.temperature, sampling.top_p)
+    sums = iter([logprobs.sum().item() for logprobs in found])
     return [[next(sums) for _ in completions] for completions in completed]

@@ -31,7 +31,7 @@ class Rollout:
         text: the whole answer, what the state had said already included.
         length: its own tokens.
         logprob: of its own tokens together, at temperature 1; 0 where it was not asked for.
-        sampler_logprob: the same at the temperature of sampling.
+        sampler_logprob: the same as it was sampled, at that temperature and top_p.
     """
 
     reward: float

@@ -67,7 +67,7 @@ def keep_rollouts(
     chunk, so that chunks take about as long as elsewhere.
     """
     spec = job.spec
-    sampling = Sampling(spec.temperature, 1.0, spec.max_tokens)
+    sampling = Sampling(spec.temperature, spec.top_p, spec.max_tokens)
 
     def number(key: str) -> int:
         return derive_seed(job.study, "drawn", job.seed, key)

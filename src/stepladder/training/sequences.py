@@ -49,18 +49,26 @@ def collate(sequences: Sequence[TokenSequence], device: torch.device) -> tuple[T
 
 
 def token_logprobs(
-    model: nn.Module, ids: Tensor, attention: Tensor, first: int = 1, temperature: float = 1.0
+    model: nn.Module, ids: Tensor, attention: Tensor, first: int = 1, temperature: float = 1.0, top_p: float = 1.0
 ) -> Tensor:
     """Log-prob of every token from position ``first`` on given those before it, in fp32: (batch, longest - first).
 
-    Logits before ``first`` are never made: with a large vocabulary they are most of the work.
+    Logits before ``first`` are never made: with a large vocabulary they are most of the work. Below a ``top_p`` of 1
+    the log-probs are those of the cut distribution, for tokens that it holds.
     """
     kept = ids.size(1) - first + 1
     logits = model(input_ids=ids, attention_mask=attention, use_cache=False, logits_to_keep=kept).logits[:, :-1].float()
     if temperature != 1.0:
         logits = logits / temperature
     targets = ids[:, first:]
-    return -cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none").view(targets.shape)
+    whole = -cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none").view(targets.shape)
+    return whole if top_p == 1.0 else whole - nucleus(logits, top_p).log()
+
+
+def nucleus(logits: Tensor, top_p: float) -> Tensor:
+    """(..., tokens) to (...): probability of the fewest likeliest tokens that together have at least ``top_p``."""
+    likeliest = logits.softmax(-1).sort(descending=True).values
+    return likeliest.where(likeliest.cumsum(-1) - likeliest < top_p, 0.0).sum(-1)
 
 
 def answer_logprobs(

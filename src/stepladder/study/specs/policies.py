@@ -119,6 +119,12 @@ class Ppo(Spec):
     questions_per_iteration: PositiveInt = 64
     samples: PositiveInt = 8
     temperature: PositiveFloat = 1.0
+    top_p: Fraction = Field(
+        1.0,
+        gt=0,
+        description="of episodes and of rollouts; below 1 the log-probs in the loss stay those of all tokens, as in"
+        " VinePPO's code",
+    )
     max_tokens: PositiveInt = 72
     epochs: PositiveInt = Field(1, description="passes over the episodes of one iteration")
     clip: PositiveFloat = 0.2
@@ -181,8 +187,8 @@ class Ppo(Spec):
     @field_validator("importance_cap")
     @classmethod
     def _log_probs_are_of_temperature_1(cls, value: float | None, info: ValidationInfo) -> float | None:
-        if value is not None and info.data.get("temperature", 1.0) != 1.0:
-            raise ValueError("needs temperature: 1, at which the sampler tells its log-probs")
+        if value is not None and not info.data.get("temperature", 1.0) == info.data.get("top_p", 1.0) == 1.0:
+            raise ValueError("needs temperature: 1 and top_p: 1, at which the sampler tells its log-probs")
         return value
 
 

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from stepladder.study.fields import Count, PolicyNode, PositiveFloat, PositiveInt, Spec, TrajectoriesNode
+from stepladder.study.fields import Count, Fraction, PolicyNode, PositiveFloat, PositiveInt, Spec, TrajectoriesNode
 
 
 class StateRollouts(Spec):
@@ -20,5 +20,6 @@ class StateRollouts(Spec):
     )
     rollouts: PositiveInt = Field(256, description="of each state")
     temperature: PositiveFloat = Field(1.0, description="that at which the policy is trained")
+    top_p: Fraction = Field(1.0, gt=0, description="likewise")
     critic: bool = Field(False, description="ask the policy's critic for the value of each state")
     max_tokens: PositiveInt = Field(72, description="of a whole answer; a state has those that it has not used")
