@@ -107,7 +107,7 @@ def test_two_ranks_with_split_weights_train_and_judge_as_one(head, folders):
     courses = [tiny.course(folder / head) for folder in folders]
     for point, expected in zip(*courses, strict=True):
         assert point == pytest.approx(expected, rel=1e-3)
-    assert len(courses[0]) == 5 and courses[0][-1]["loss"] < courses[0][0]["loss"]
+    assert len(courses[0]) == 5 and all(point["gradient_norm"] > 0 for point in courses[0])
     alone, together = (read_json(folder / head / "metrics.json")["metrics"] for folder in folders)
     assert alone["steps"] > 20 and 0 < alone["step_auc"] < 1
     assert near(together, alone)
