@@ -42,7 +42,7 @@ def job(folder, backbone, **keys):
 def test_only_adapters_and_the_head_have_gradients(backbone):
     model = tiny.prm(backbone, initial_head="random")
     add_adapters(model.backbone, Lora(rank=3))
-    readings = [reading for row in rows() for reading in model.read(row)]
+    readings = [reading for readings in model.read(rows()) for reading in readings]
     model(readings).square().sum().backward()
     learning = {name for name, each in model.named_parameters() if each.grad is not None}
     assert learning == {name for name, each in model.named_parameters() if each.requires_grad}

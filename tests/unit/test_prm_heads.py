@@ -68,7 +68,7 @@ def learnable(tokenizer, count: int = 24) -> list[dict]:
 
 def test_a_pair_is_joined_as_its_tokenizer_joins_texts(encoder, policy):
     model = tiny.prm(encoder, policy, **PAIR)
-    first, second, *rest = model.read(answer_row(tiny.tokenizer()))
+    ((first, second, *rest),) = model.read([answer_row(tiny.tokenizer())])
     begin, end = model.tokenizer.cls_token_id, model.tokenizer.sep_token_id
     alone = [model.tokenizer(step, add_special_tokens=False)["input_ids"] for step in STEPS]
     assert list(first.ids) == [begin, *alone[0], end] and not any(first.types)
@@ -77,14 +77,25 @@ def test_a_pair_is_joined_as_its_tokenizer_joins_texts(encoder, policy):
     assert [reading.step_ends for reading in (first, second, *rest)] == [
         (len(reading.ids),) for reading in (first, second, *rest)
     ]
-    assert model.read_text("What?\n", ANSWER) == model.read(answer_row(tiny.tokenizer()))
+    assert model.read_texts([("What?\n", ANSWER)]) == model.read([answer_row(tiny.tokenizer())])
+
+
+def test_answers_that_are_read_together_are_read_as_each_alone(encoder, policy):
+    model = tiny.prm(encoder, policy, **PAIR)
+    answers = [("", each) for each in (ANSWER, "", "1. 3 > 2", ANSWER.replace("7", "9"))]
+    read = model.read_texts(answers)
+    assert read == [model.read_texts([answer])[0] for answer in answers]
+    assert [len(readings) for readings in read] == [4, 0, 1, 4]
+    causal = tiny.prm(policy)
+    assert causal.read_texts(answers) == [causal.read_texts([answer])[0] for answer in answers]
+    assert model.read_texts([]) == causal.read_texts([]) == []
 
 
 def test_long_pairs_are_cut_to_the_length_of_their_use_and_counted(encoder, policy):
     model = tiny.prm(encoder, policy, **PAIR)
     words = " ".join(["7"] * 20)  # 39 tokens
     long = answer_row(tiny.tokenizer(), f"1. {words}\n2. {words}\n3. 8 9 8")
-    read = model.read(long)
+    (read,) = model.read([long])
     assert [reading.cut for reading in read] == [False, True, False]
     assert len(read[1].ids) == 60 > len(read[2].ids) > 48
     assert model.cut([long]) == 1
@@ -248,13 +259,13 @@ def test_a_model_with_another_tokenizer_reads_the_same_texts(policy, tmp_path):
     character_tokenizer().save_pretrained(tmp_path)
     row = answer_row(tiny.tokenizer())
     for model in (tiny.prm(tmp_path, policy, initial_head="random"), tiny.prm(tmp_path, policy, **COUNTS)):
-        (reading,) = model.read(row)
+        ((reading,),) = model.read([row])
         lengths = [len(step) + 1 for step in STEPS]
         ends = [len("What?\n") + sum(lengths[: k + 1]) for k in range(len(lengths))]
         assert list(reading.step_ends) == ends and len(reading.ids) == ends[-1]
         assert reading.ids[-1] == model.tokenizer.eos_token_id
-        assert model.read_text("What?\n", ANSWER) == [reading]
-        (alone,) = tiny.prm(tmp_path, tmp_path, initial_head="random").read(answer_row(model.tokenizer))
+        assert model.read_texts([("What?\n", ANSWER)]) == [[reading]]
+        ((alone,),) = tiny.prm(tmp_path, tmp_path, initial_head="random").read([answer_row(model.tokenizer)])
         assert alone == reading
 
 

@@ -40,7 +40,7 @@ def rows():
 
 
 def readings(prm, rows) -> list[Reading]:
-    return [reading for row in rows for reading in prm.read(row)]
+    return [reading for readings in prm.read(rows) for reading in readings]
 
 
 def of_prefix(prm, ids) -> float:
@@ -100,7 +100,7 @@ def test_padding_needs_no_mask(prm, rows, tmp_path):
 
 def test_a_reading_is_prompt_and_answer_with_its_ends_counted_from_the_prompts_start(prm):
     row = {"prompt_ids": [7, 8], "token_ids": [9, 10, 11], "step_ends": [1, 3]}
-    assert prm.read(row) == [Reading((7, 8, 9, 10, 11), (3, 5))]
+    assert prm.read([row]) == [[Reading((7, 8, 9, 10, 11), (3, 5))]]
 
 
 def test_new_heads(backbone):

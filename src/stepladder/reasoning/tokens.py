@@ -1,5 +1,6 @@
 """Between text and token ids. Text is encoded once, where it enters; afterwards only ids travel."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from tokenizers.decoders import DecodeStream
@@ -29,10 +30,15 @@ def load_tokenizer(checkpoint: Path) -> PreTrainedTokenizerFast:
     return tokenizer
 
 
+def encode_prompts(tokenizer: PreTrainedTokenizerFast, prompts: Sequence[str]) -> list[list[int]]:
+    """Ids of prompts, with the special tokens that the tokenizer puts in front."""
+    encoded = tokenizer(list(prompts))["input_ids"] if prompts else []
+    return [ids[:-1] if ids and ids[-1] == tokenizer.eos_token_id else ids for ids in encoded]
+
+
 def encode_prompt(tokenizer: PreTrainedTokenizerFast, prompt: str) -> list[int]:
-    """Ids of a prompt, with the special tokens that the tokenizer puts in front."""
-    ids = tokenizer(prompt)["input_ids"]
-    return ids[:-1] if ids and ids[-1] == tokenizer.eos_token_id else ids
+    """What :func:`encode_prompts` gives of one prompt."""
+    return encode_prompts(tokenizer, [prompt])[0]
 
 
 def encode_text(tokenizer: PreTrainedTokenizerFast, text: str) -> list[int]:
@@ -40,9 +46,15 @@ def encode_text(tokenizer: PreTrainedTokenizerFast, text: str) -> list[int]:
     return tokenizer(text, add_special_tokens=False)["input_ids"]
 
 
+def encode_answers(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str]) -> list[list[int]]:
+    """Ids of answers that follow a prompt, with the end-of-sequence token."""
+    encoded = tokenizer(list(texts), add_special_tokens=False)["input_ids"] if texts else []
+    return [[*ids, tokenizer.eos_token_id] for ids in encoded]
+
+
 def encode_answer(tokenizer: PreTrainedTokenizerFast, text: str) -> list[int]:
-    """Ids of an answer that follows a prompt, with the end-of-sequence token."""
-    return [*encode_text(tokenizer, text), tokenizer.eos_token_id]
+    """What :func:`encode_answers` gives of one answer."""
+    return encode_answers(tokenizer, [text])[0]
 
 
 def decode(tokenizer: PreTrainedTokenizerFast, ids: list[int]) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import torch
@@ -106,7 +107,7 @@ def _per_step(spec: specs.PerStep, model: ProcessRewardModel, rows: Sequence[dic
     def loss(outputs: Tensor, chosen: Sequence[int]) -> Tensor:
         return step_loss(spec, outputs.squeeze(-1), pad_steps([targets[i] for i in chosen], outputs))
 
-    return Task([reading for row in rows for reading in model.read(row)], units, loss)
+    return Task(list(chain.from_iterable(model.read(rows))), units, loss)
 
 
 def _last_token(spec: specs.LastToken, model: ProcessRewardModel, rows: Sequence[dict[str, Any]]) -> Task:
@@ -129,14 +130,15 @@ def _last_token(spec: specs.LastToken, model: ProcessRewardModel, rows: Sequence
         return class_loss(flat, classes) * by_class.sum() + counts * by_count.sum()
 
     labelled = [sum(trials != PADDING for trials in row["rollouts"]) for row in rows]
-    return Task([reading for row in rows for reading in model.read(row)], labelled, loss)
+    return Task(list(chain.from_iterable(model.read(rows))), labelled, loss)
 
 
 def _pair(spec: specs.Pair, model: ProcessRewardModel, rows: Sequence[dict[str, Any]]) -> Task:
+    read = model.pairs([step_texts(model.reader, row) for row in rows], spec.max_length)
     labelled = [
         (reading, soft)
-        for row in rows
-        for reading, soft in zip(model.pairs(step_texts(model.reader, row), spec.max_length), row["soft"], strict=True)
+        for row, readings in zip(rows, read, strict=True)
+        for reading, soft in zip(readings, row["soft"], strict=True)
         if soft != PADDING
     ]
     readings, classes = [reading for reading, _ in labelled], classes_of([soft for _, soft in labelled])

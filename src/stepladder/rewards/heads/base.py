@@ -62,16 +62,16 @@ class ProcessRewardModel(nn.Module, ABC):
         """From hidden state to outputs."""
 
     @abstractmethod
-    def read(self, trajectory: dict[str, Any]) -> list[Reading]:
-        """What the passes over a trajectory read; together their steps are its steps, in order.
+    def read(self, trajectories: Sequence[dict[str, Any]]) -> list[list[Reading]]:
+        """What the passes over each trajectory read; together their steps are its steps, in order.
 
         Args:
-            trajectory: prompt_ids, token_ids and step_ends, as the reader has them.
+            trajectories: rows with prompt_ids, token_ids and step_ends, as the reader has them.
         """
 
     @abstractmethod
-    def read_text(self, prompt: str, answer: str) -> list[Reading]:
-        """What the passes over an answer read, cut into steps as the format says."""
+    def read_texts(self, answers: Sequence[tuple[str, str]]) -> list[list[Reading]]:
+        """What the passes over each answer read, cut into steps as the format says; prompts and answers as texts."""
 
     @abstractmethod
     def forward(self, readings: Sequence[Reading]) -> Tensor:
@@ -88,11 +88,11 @@ class ProcessRewardModel(nn.Module, ABC):
             trajectories: rows with prompt_ids, token_ids and step_ends, as the reader has them.
             label: what the progress bar says; empty for no bar.
         """
-        return self._score([self.read(row) for row in trajectories], label)
+        return self._score(self.read(trajectories), label)
 
     def score_texts(self, answers: Sequence[tuple[str, str]], label: str = "") -> list[list[float]]:
         """What :meth:`score` gives, of prompts and answers as texts."""
-        return self._score([self.read_text(prompt, answer) for prompt, answer in answers], label)
+        return self._score(self.read_texts(answers), label)
 
     @torch.inference_mode()
     def _score(self, read: Sequence[list[Reading]], label: str) -> list[list[float]]:
@@ -116,7 +116,7 @@ class ProcessRewardModel(nn.Module, ABC):
 
     def cut(self, trajectories: Sequence[dict[str, Any]]) -> int:
         """In how many passes over the trajectories tokens are left out."""
-        return sum(reading.cut for row in trajectories for reading in self.read(row))
+        return sum(reading.cut for readings in self.read(trajectories) for reading in readings)
 
     def save(self, folder: Path) -> None:
         """Writes an ordinary Hugging Face checkpoint with the model's tokenizer and its format."""

@@ -1,7 +1,8 @@
 """An encoder that reads a step behind the one before it, and tells wrong, neutral or correct (PSPO)."""
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import torch
@@ -23,29 +24,34 @@ class Pair(ProcessRewardModel):
         """From hidden state to classes."""
         return self.classifier.classifier
 
-    def read(self, trajectory: dict[str, Any]) -> list[Reading]:
+    def read(self, trajectories: Sequence[dict[str, Any]]) -> list[list[Reading]]:
         """One reading a step, of the length for scoring."""
-        return self.pairs(step_texts(self.reader, trajectory), self.format.scoring_length)
+        return self.pairs([step_texts(self.reader, row) for row in trajectories], self.format.scoring_length)
 
-    def read_text(self, prompt: str, answer: str) -> list[Reading]:
+    def read_texts(self, answers: Sequence[tuple[str, str]]) -> list[list[Reading]]:
         """One reading a step, of the length for scoring; a step begins where the one before it ends."""
-        ends = [span.end for span in split_steps(answer, self.format.step_style)]
-        steps = [answer[start:end].strip() for start, end in zip([0, *ends[:-1]], ends, strict=True)] if ends else []
-        return self.pairs(steps, self.format.scoring_length)
+        return self.pairs([self._steps(answer) for _, answer in answers], self.format.scoring_length)
 
-    def pairs(self, steps: Sequence[str], longest: int) -> list[Reading]:
-        """Every step behind the one before it, as the tokenizer joins two texts; the first step stands alone.
+    def _steps(self, answer: str) -> list[str]:
+        ends = [span.end for span in split_steps(answer, self.format.step_style)]
+        return [answer[start:end].strip() for start, end in zip([0, *ends], ends, strict=False)]
+
+    def pairs(self, answers: Sequence[Sequence[str]], longest: int) -> list[list[Reading]]:
+        """Every step behind the one before it, as the tokenizer joins two texts; an answer's first step stands alone.
 
         Args:
+            answers: the steps of each.
             longest: most tokens; of longer pairs the longer text is cut.
         """
-        options = {"truncation": "longest_first", "max_length": longest}
-        if not steps:
-            return []
-        encoded = self.tokenizer(steps[:1], **options).encodings
-        if len(steps) > 1:
-            encoded = [*encoded, *self.tokenizer(list(steps[:-1]), list(steps[1:]), **options).encodings]
-        return [Reading(each.ids, (len(each.ids),), each.type_ids, bool(each.overflowing)) for each in encoded]
+        firsts = self._encoded([steps[0] for steps in answers if steps], None, longest)
+        behind = [before for steps in answers for before in steps[:-1]]
+        others = self._encoded(behind, [step for steps in answers for step in steps[1:]], longest)
+        return [[*islice(firsts, bool(steps)), *islice(others, max(0, len(steps) - 1))] for steps in answers]
+
+    def _encoded(self, texts: list[str], seconds: list[str] | None, longest: int) -> Iterator[Reading]:
+        encoded = self.tokenizer(texts, seconds, truncation="longest_first", max_length=longest) if texts else None
+        for each in encoded.encodings if encoded else ():
+            yield Reading(each.ids, (len(each.ids),), each.type_ids, bool(each.overflowing))
 
     def forward(self, readings: Sequence[Reading]) -> Tensor:
         """(readings, 1, classes) in fp32."""

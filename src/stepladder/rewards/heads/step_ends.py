@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from stepladder.reasoning.reencoding import reencoded
-from stepladder.reasoning.tokens import encode_answer, encode_prompt, step_ends
+from stepladder.reasoning.tokens import encode_answers, encode_prompts, step_ends
 from stepladder.rewards.heads.base import ProcessRewardModel, Reading, log_odds, padded
 
 
@@ -23,17 +23,18 @@ class ReadAtStepEnds(ProcessRewardModel):
         """From hidden state to outputs, in fp32."""
         return self.classifier.score
 
-    def read(self, trajectory: dict[str, Any]) -> list[Reading]:
-        """One reading: prompt and answer. Ids travel as they are where the reader is the model's own tokenizer."""
+    def read(self, trajectories: Sequence[dict[str, Any]]) -> list[list[Reading]]:
+        """One reading each: prompt and answer. Ids travel as they are where the reader is the model's own tokenizer."""
         if self.reader is not self.tokenizer:
-            trajectory = reencoded(trajectory, self.reader, self.tokenizer)
-        return [_reading(trajectory["prompt_ids"], trajectory["token_ids"], trajectory["step_ends"])]
+            trajectories = [reencoded(row, self.reader, self.tokenizer) for row in trajectories]
+        return [[_reading(row["prompt_ids"], row["token_ids"], row["step_ends"])] for row in trajectories]
 
-    def read_text(self, prompt: str, answer: str) -> list[Reading]:
-        """One reading: prompt and answer, which ends with the end-of-sequence token."""
-        ids = encode_answer(self.tokenizer, answer)
-        _, ends = step_ends(self.tokenizer, ids, self.format.step_style)
-        return [_reading(encode_prompt(self.tokenizer, prompt), ids, ends)]
+    def read_texts(self, answers: Sequence[tuple[str, str]]) -> list[list[Reading]]:
+        """One reading each: prompt and answer, which ends with the end-of-sequence token."""
+        prompts = encode_prompts(self.tokenizer, [prompt for prompt, _ in answers])
+        encoded = encode_answers(self.tokenizer, [answer for _, answer in answers])
+        ends = [step_ends(self.tokenizer, ids, self.format.step_style)[1] for ids in encoded]
+        return [[_reading(*each)] for each in zip(prompts, encoded, ends, strict=True)]
 
     def forward(self, readings: Sequence[Reading]) -> Tensor:
         """(readings, steps, outputs) in fp32; what stands at padded steps has no meaning.
