@@ -91,6 +91,20 @@ def test_answers_that_are_read_together_are_read_as_each_alone(encoder, policy):
     assert model.read_texts([]) == causal.read_texts([]) == []
 
 
+@pytest.mark.parametrize("pairs", [True, False])
+def test_what_is_read_twice_is_scored_once(encoder, policy, pairs, monkeypatch):
+    model = tiny.prm(encoder, policy, **PAIR) if pairs else tiny.prm(policy, initial_head="random")
+    answers = [("", each) for each in (ANSWER, "1. 3 > 2", ANSWER, ANSWER.replace("5 > 4", "5 > 1"), "")]
+    alone, passes, forward = [model.score_texts([answer])[0] for answer in answers], [], model.forward
+    monkeypatch.setattr(model, "forward", lambda readings: passes.extend(readings) or forward(readings))
+    together = model.score_texts(answers)
+    assert len(passes) == len(set(passes)) == (4 + 1 + 2 if pairs else 4)
+    assert together[0] == together[2] and [len(each) for each in together] == [4, 1, 4, 4, 0]
+    assert [score for each in together for score in each] == pytest.approx(
+        [s for each in alone for s in each], abs=1e-5
+    )
+
+
 def test_long_pairs_are_cut_to_the_length_of_their_use_and_counted(encoder, policy):
     model = tiny.prm(encoder, policy, **PAIR)
     words = " ".join(["7"] * 20)  # 39 tokens

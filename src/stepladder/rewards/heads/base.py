@@ -17,7 +17,7 @@ from stepladder.training.batches import batches_by_tokens
 
 @dataclass(frozen=True)
 class Reading:
-    """What one pass reads of a trajectory: the whole of it, or one of its steps.
+    """What one pass reads of a trajectory: the whole of it, or one of its steps. Equal ones are scored once.
 
     Attributes:
         ids: token ids.
@@ -26,9 +26,9 @@ class Reading:
         cut: whether tokens were left out, since the text is too long.
     """
 
-    ids: Sequence[int]
-    step_ends: Sequence[int]
-    types: Sequence[int] = ()
+    ids: tuple[int, ...]
+    step_ends: tuple[int, ...]
+    types: tuple[int, ...] = ()
     cut: bool = False
 
 
@@ -96,23 +96,18 @@ class ProcessRewardModel(nn.Module, ABC):
 
     @torch.inference_mode()
     def _score(self, read: Sequence[list[Reading]], label: str) -> list[list[float]]:
-        flat = [(owner, reading) for owner, readings in enumerate(read) for reading in readings]
-        found: list[list[float]] = [[] for _ in flat]
-        bar = Progress(label, len(flat), "sequences") if label else None
-        done = 0
-        for chosen in batches_by_tokens([len(reading.ids) for _, reading in flat]):
-            logits = self.step_logits(self([flat[place][1] for place in chosen])).tolist()
-            for place, steps in zip(chosen, logits, strict=True):
-                found[place] = steps[: len(flat[place][1].step_ends)]
-            done += len(chosen)
+        distinct = list(dict.fromkeys(reading for readings in read for reading in readings))
+        found: dict[Reading, list[float]] = {}
+        bar = Progress(label, len(distinct), "sequences") if label else None
+        for batch in batches_by_tokens([len(reading.ids) for reading in distinct]):
+            chosen = [distinct[place] for place in batch]
+            for reading, steps in zip(chosen, self.step_logits(self(chosen)).tolist(), strict=True):
+                found[reading] = steps[: len(reading.step_ends)]
             if bar:
-                bar.update(done)
+                bar.update(len(found))
         if bar:
             bar.close()
-        scores: list[list[float]] = [[] for _ in read]
-        for (owner, _), steps in zip(flat, found, strict=True):
-            scores[owner] += steps
-        return scores
+        return [[score for reading in readings for score in found[reading]] for readings in read]
 
     def cut(self, trajectories: Sequence[dict[str, Any]]) -> int:
         """In how many passes over the trajectories tokens are left out."""

@@ -51,7 +51,7 @@ class Pair(ProcessRewardModel):
     def _encoded(self, texts: list[str], seconds: list[str] | None, longest: int) -> Iterator[Reading]:
         encoded = self.tokenizer(texts, seconds, truncation="longest_first", max_length=longest) if texts else None
         for each in encoded.encodings if encoded else ():
-            yield Reading(each.ids, (len(each.ids),), each.type_ids, bool(each.overflowing))
+            yield Reading(tuple(each.ids), (len(each.ids),), tuple(each.type_ids), bool(each.overflowing))
 
     def forward(self, readings: Sequence[Reading]) -> Tensor:
         """(readings, 1, classes) in fp32."""
