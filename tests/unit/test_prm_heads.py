@@ -203,7 +203,7 @@ def test_steps_that_nobody_labelled_teach_nothing(encoder, policy, head):
     spec = TypeAdapter(Prm).validate_python({"labels": "l", "backbone": "b", **keys})
     task = make_task(spec, model, [row])
     if head == "pair":
-        every = model.pairs(STEPS, PAIR["max_length"])
+        every = model.pairs([STEPS], PAIR["max_length"])[0]
         assert task.readings == [every[1], every[3]] and task.weights == [1, 1]
         logits = torch.tensor([[[0.0, 9.0, 0.0]], [[0.0, 0.0, 9.0]]])  # a quarter is neutral, and the end is right
         assert task.loss(logits, [0, 1]).item() < 0.001
