@@ -85,7 +85,7 @@ def test_texts_are_scored_behind_the_prompt_of_training(checkpoint, answers, tmp
         assert row["score"] == pytest.approx(min(row["step_scores"]))
     told = capsys.readouterr()
     assert "4 answers with 7 steps" in told.out and "answers/s" in told.out
-    assert "score [####################] 4/4" in told.err
+    assert "score [####################] 3/3" in told.err  # two of them are equal
 
 
 def test_trajectories_are_scored_by_their_ids(checkpoint, tmp_path):
