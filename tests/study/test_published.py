@@ -8,7 +8,7 @@ import pytest
 
 from graph import run
 from stepladder.questions import gsm8k
-from stepladder.records import ANSWERS, LABELS, SCORES, TRAJECTORIES, read_json, read_records
+from stepladder.records import ANSWERS, AUDITS, LABELS, SCORES, TRAJECTORIES, read_json, read_records
 
 STUDY = Path(__file__).parents[1] / "published.yaml"
 
@@ -88,3 +88,11 @@ def test_published_answers_and_labels_go_through_every_stage(real_data, tmp_path
     )
     assert table["oracle", "average"] == pytest.approx(100 * sum(map(any, right)) / 24, abs=1e-3)
     assert max(table[row, "average"] for row in ("SC@4", "rank BoN@4", "SC@4 by rank")) <= table["oracle", "average"]
+
+    audited = read_records(results / "audits/loose/audit.parquet", AUDITS)
+    clean = {row["question_id"] for row in audited if not row["seen"]}
+    kept = [row["correct"] for row in answers if row["question_id"] in clean]
+    assert len(audited) == 24 and 0 < len(kept) == 4 * len(clean) < 96
+    assert table["mean, clean", "average"] == pytest.approx(100 * sum(kept) / len(kept), abs=1e-3)
+    seen = means(results / "tables/seen/table.csv")
+    assert (seen["GSM8K", "questions"], seen["GSM8K", "clean"]) == (24, len(clean))

@@ -180,7 +180,7 @@ def test_clean_rows_are_over_clean_questions_and_so_are_their_differences(tmp_pa
     notes = lay_out(table).notes
     assert "questions: AWPNLI 3, QQA 2; average" in notes[0]
     assert notes[2] == (
-        "Clean by audits.a: SFT, clean, DPO, clean. Only over questions whose passage was not trained on, in"
+        "Clean by audits.a: SFT, clean; DPO, clean. Only over questions whose passage was not trained on, in"
         " differences to SFT as well; questions: AWPNLI 2, QQA 1."
     )
     csv = render_csv(table.lines, table.seeds).splitlines()

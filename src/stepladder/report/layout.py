@@ -100,7 +100,7 @@ def _notes(table: ResultTable) -> list[str]:
     for audit in dict.fromkeys(table.clean.values()):
         lines = [line for line in table.lines if table.clean.get(line.label) == audit]
         notes.append(
-            f"Clean by audits.{audit}: {', '.join(line.label for line in lines)}. Only over questions whose passage was"
+            f"Clean by audits.{audit}: {'; '.join(line.label for line in lines)}. Only over questions whose passage was"
             f" not trained on, in differences to {table.baseline} as well; {_sizes(table, lines[0].questions)}."
         )
     sources: dict[str, list[str]] = {}
