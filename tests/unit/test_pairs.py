@@ -58,6 +58,11 @@ def test_shares_of_the_questions_lie_in_each_other_whatever_the_seed():
     assert dropped == {"question outside of the share": 4 * (400 - len(asked[0]))}
 
 
+def test_pairs_of_a_question_go_from_the_highest_rewards_to_the_lowest():
+    pairs, _ = build(FOUR, "outcome", per_question=99)
+    assert [(pair["chosen_sample"], pair["rejected_sample"]) for pair in pairs] == [(0, 2), (0, 3), (1, 2), (1, 3)]
+
+
 def test_the_margin_is_strict():
     rows = [answer("a", 0, True, 0.75), answer("a", 1, True, 0.5), answer("a", 2, True, 0.5)]
     assert samples(build(rows, "process", per_question=99)[0]) == {(0, 1), (0, 2)}

@@ -71,7 +71,8 @@ def _draw(possible: list[Contrast], most: int, rng: random.Random) -> list[Contr
         drawn.append(pair)
         for side in (pair.chosen, pair.rejected):
             used[side["sample"]] = used.get(side["sample"], 0) + 1
-    return drawn
+    # As LPR's code writes them, of which the published loader keeps a question's last one.
+    return sorted(drawn, key=lambda pair: (-pair.worth[0], -pair.worth[1]))
 
 
 def _row(contrast: Contrast, spec: Pairs) -> dict[str, Any]:

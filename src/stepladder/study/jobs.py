@@ -17,7 +17,7 @@ CODE_VERSIONS = dict.fromkeys(STAGES, 1) | {
     "labels": 4,
     "prms": 4,
     "scores": 2,
-    "pairs": 4,
+    "pairs": 5,
     "evaluations": 6,
     "tables": 4,
 }
