@@ -53,6 +53,22 @@ BROKEN = [
         ["take loss bce or mse"],
     ),
     (
+        "classes of other counts",
+        put(
+            "prms.counts",
+            {
+                "head": "last_token",
+                "labels": "rollouts",
+                "backbone": "sft",
+                "trials": 7,
+                "good": [7],
+                "loss": "classes",
+            },
+        ),
+        "prms.counts.trials",
+        ["labels.rollouts count", "no classes of 7", "loss: counts"],
+    ),
+    (
         "replay of the same labels",
         put("prms.bce.replay", {"labels": "rollouts"}),
         "prms.bce.replay.labels",

@@ -102,7 +102,7 @@ WORLD_SETS: tuple[str, ...] = WorldSet.__args__
 WorldSets = Annotated[tuple[WorldSet, ...], EachOnce, Field(min_length=1)]
 Dataset = Literal[WorldSet, "gsm8k", "gsm_plus", "math500", "logiqa2", "reclor"]
 DATASETS: tuple[str, ...] = Dataset.__args__
-OPTION_SETS: tuple[str, ...] = (*MIRRORED_SETS, "logiqa2", "reclor")
+OPTION_SETS: tuple[str, ...] = (*MIRRORED_SETS, "puzzles", "logiqa2", "reclor")
 """The sets whose questions have options."""
 OptionOrder = Literal["as_given", "reversed", "shuffled"]
 StepStyle = Literal["line", "gsm8k", "math", "react", "numbered", "numbered_as_published"]

@@ -1,4 +1,4 @@
-"""Faults of process reward models: backbones that cannot read, and older labels that cannot be mixed in."""
+"""Faults of process reward models: backbones that cannot read, labels that a head cannot count or mix in."""
 
 from stepladder.study.faults import Fault
 from stepladder.study.nodes import Nodes
@@ -7,7 +7,7 @@ from stepladder.study.specs.prms import Prm
 
 def faults_of_prm(name: str, spec: Prm, nodes: Nodes) -> list[Fault]:
     """What keeps a PRM from being trained; nodes that are not there are passed over."""
-    return _backbone(name, spec, nodes) + _replay(name, spec, nodes)
+    return _backbone(name, spec, nodes) + _classes(name, spec, nodes) + _replay(name, spec, nodes)
 
 
 def tokenizer_of(nodes: Nodes, trajectories: str) -> str:
@@ -23,6 +23,17 @@ def _backbone(name: str, spec: Prm, nodes: Nodes) -> list[Fault]:
         return []
     said = f"models.{spec.backbone} is a {node.spec.architecture}; a pair head reads an encoder: architecture: bert"
     return [Fault(("prms", name, "backbone"), said)]
+
+
+def _classes(name: str, spec: Prm, nodes: Nodes) -> list[Fault]:
+    """The classes of a count are those of the labels' rollouts, or of a multiple of them."""
+    labels = nodes.get(("labels", spec.labels))
+    if spec.head != "last_token" or spec.loss != "classes" or labels is None or labels.spec.method != "monte_carlo":
+        return []
+    if spec.trials % labels.spec.rollouts == 0:
+        return []
+    said = f"labels.{spec.labels} count {labels.spec.rollouts} rollouts, which are no classes of {spec.trials}; "
+    return [Fault(("prms", name, "trials"), said + "give both the same number, or take loss: counts")]
 
 
 def _replay(name: str, spec: Prm, nodes: Nodes) -> list[Fault]:
