@@ -66,6 +66,7 @@ class ByFile(LoadScopeScheduling):
         "tests/study/test_pqm.py",
         "tests/slurm",
         "tests/study/test_quickstart.py",
+        "tests/study/test_lpr.py",
         "tests/study/test_vineppo.py",
         "tests/study/test_real_data.py",
         "tests/study/test_mathematics.py",

@@ -59,6 +59,7 @@ def main() -> None:
     layers = [[study] for study in studies]
     layers += [[*each, OVERLAYS / "process_bench.yaml"] for each in layers if each[0].stem == "pqm"]
     layers += [[*each, OVERLAYS / "gsm8k.yaml"] for each in layers if each[0].stem == "vineppo"]
+    layers += [[*each, OVERLAYS / "logiqa.yaml"] for each in layers if each[0].stem == "lpr"]
     runs = [run for run in product(layers, scales, ("local", "slurm")) if is_meant_for(run[1], run[0][0])]
     os.chdir(ROOT)
     # Every dry-run has a process of its own, which is a copy of this one with all libraries loaded.

@@ -38,6 +38,7 @@ def test_shipped_study_files_follow_the_schema(root, validator):
         root / "config" / "config.yaml",
         *sorted((root / "config" / "studies").glob("*.yaml")),
         *sorted((root / "config" / "scale").glob("*.yaml")),
+        *sorted((root / "config" / "overlays").glob("*.yaml")),
     ]
     for file in files:
         content = yaml.load(file.read_text(encoding="utf-8"), Loader=_AsEditorsRead)
