@@ -42,7 +42,7 @@ status: $(READY)
 	$(BIN)/python -m stepladder.status $(QUICKSTART)
 
 test: $(READY)
-	OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest tests --numprocesses $(CORES) --no-loadscope-reorder
+	OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest tests --numprocesses $(CORES) --no-loadscope-reorder --durations=25
 
 check: $(READY)
 	$(BIN)/ruff check .

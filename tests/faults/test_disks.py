@@ -1,5 +1,6 @@
 """A disk that is full or may not be written: one line says so, nothing half-written counts, and then the run ends."""
 
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -24,6 +25,8 @@ def disk(tmp_path, finished) -> Iterator[Path]:
     try:
         mount("-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder))
     except (OSError, subprocess.SubprocessError) as refused:
+        if os.environ.get("CI") == "true":  # where nothing may be skipped unseen
+            raise
         pytest.skip(f"this user may not mount a disk: {refused}")
     try:
         results = copy_of(finished, folder)
