@@ -258,3 +258,21 @@ class Counts:
 def write_history(history: Sequence[dict[str, float]], path: Path) -> None:
     """Writes the course of a training, one JSON object a line."""
     write_text("".join(json.dumps(point, sort_keys=True) + "\n" for point in history), path)
+
+
+def read_history(path: Path) -> list[dict[str, Any]]:
+    """The course of a training, as :func:`write_history` wrote it.
+
+    Raises:
+        StepladderError: when a line is no JSON object with a step.
+    """
+    points = []
+    for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            point = json.loads(line)
+            points.append(point | {"step": int(point["step"])})
+        except (ValueError, KeyError, TypeError):
+            raise StepladderError(
+                f"{path}: line {number} is no JSON object with a step; delete the file's folder and run again"
+            ) from None
+    return points

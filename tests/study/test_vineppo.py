@@ -126,6 +126,17 @@ def test_costs_are_those_of_the_jobs_behind_each_row(results):
     assert spent["RestEM"] == tokens(*rounds)
 
 
+def test_the_courses_of_on_policy_rows_have_the_points_of_their_histories(results, study):
+    with (results / "tables" / "efficiency" / "courses.csv").open() as file:
+        points = list(csv.DictReader(file))
+    told = ("generated_tokens", "reward", "accuracy", "kl", "explained_variance")
+    for row in study.spec("tables", "efficiency").rows:
+        policy = study.spec("evaluations", row.evaluation).policy
+        shown = [[point[name] for name in told] for point in points if point["row"] == row.label]
+        learnt = history(results, policy) if policy in study.names("policies", "ppo") else []
+        assert shown == [[str(point.get(name, "")) for name in told] for point in learnt], row.label
+
+
 def test_both_accuracies_of_answers_in_free_form_are_told(results):
     sums = metrics(results, "evaluations/sft")["sets"]["sums"]
     assert {"accuracy", "accuracy_flexible", "accuracy_as_published"} <= sums.keys()

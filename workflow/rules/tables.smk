@@ -62,6 +62,13 @@ rule tables_efficiency:
             category="Figures",
             labels={"table": "{name}", "figure": "accuracy against cost"},
         ),
+        courses=report(
+            output_of("tables", "courses.png"),
+            caption="../report/courses.rst",
+            category="Figures",
+            labels={"table": "{name}", "figure": "courses of on-policy trainings"},
+        ),
+        points=output_of("tables", "courses.csv"),
         metrics=output_of("tables", "metrics.json"),
     log:
         log_of("tables"),
@@ -77,7 +84,7 @@ rule tables_efficiency:
         folder=subpath(output.metrics, parent=True),
     shell:
         "python workflow/scripts/efficiency_table.py --job {params.job:q} --input answers {input.answers:q}"
-        " --input costs {input.costs:q} --output {params.folder:q} 2>&1 | tee {log:q}"
+        " --input costs {input.costs:q} --input histories {input.histories:q} --output {params.folder:q} 2>&1 | tee {log:q}"
 
 
 # How well step scores tell right steps from wrong ones.

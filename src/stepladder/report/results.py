@@ -1,7 +1,6 @@
 """What a node's folder says about its run: parameters, numbers, tags and small files, whatever the stage."""
 
 import hashlib
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from numbers import Real
@@ -9,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from stepladder.errors import StepladderError
-from stepladder.records import read_json
+from stepladder.records import read_history, read_json
 from stepladder.study.canonical import canonical_json, digest
 from stepladder.study.fields import DATASETS
 from stepladder.study.graph import Study
@@ -105,13 +104,7 @@ def _history(path: Path) -> list[tuple[str, float, int]]:
     if not path.is_file():
         return []
     points = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        try:
-            point = json.loads(line)
-            step = int(point.pop("step"))
-        except (ValueError, KeyError, TypeError, AttributeError):
-            raise StepladderError(
-                f"{path}: line {number} is no JSON object with a step; delete the file's folder and run again"
-            ) from None
+    for point in read_history(path):
+        step = point.pop("step")
         points += [(f"training/{key}", value, step) for key, value in _numbers(point, "")]
     return points

@@ -41,7 +41,7 @@ ARTEFACTS = {
 _TEXTS = ("table.csv", "table.md", "table.tex", "table.html")
 TABLE_FILES = {
     "answers": (*_TEXTS, "bars.png", "best_of_n.png"),
-    "efficiency": (*_TEXTS, "efficiency.png"),
+    "efficiency": (*_TEXTS, "efficiency.png", "courses.png", "courses.csv"),
     "steps": (*_TEXTS, "reliability.png", "by_position.png"),
     "values": (*_TEXTS, "by_step.png"),
     "ranking": _TEXTS,

@@ -11,7 +11,7 @@ from stepladder.study.question_checks import LOCAL_FILES
 from stepladder.study.settings import Settings
 from stepladder.study.specs.audits import seen_questions
 from stepladder.study.specs.questions import Questions
-from stepladder.study.spending import spent_by
+from stepladder.study.spending import learner, spent_by
 
 # The tables of steps and states are made from what their rows name under these keys, which are the names of stages.
 _JUDGED_BY = {"steps": ("scores", "labels"), "values": ("rollouts", "scores"), "ranking": ("rollouts",)}
@@ -124,11 +124,16 @@ def inputs(
             answers = list(dict.fromkeys(answers))
             spent = dict.fromkeys(key for keys in spent_by(spec, nodes).values() for key in keys)
             made = [(stage, artefact(stage, name, each)) for stage, name in spent for each in settings.seeds]
+            learners = dict.fromkeys(learner(row, nodes) for row in spec.rows)
+            learnt = [artefact("policies", name, each) for name in learners if name for each in settings.seeds]
             return {
                 "answers": answers,
                 "metrics": [_beside(path, "metrics.json") for path in answers],
                 "costs": [_beside(path, "metrics.json") for _, path in made]
                 + [_beside(path, "reference.json") for stage, path in made if stage == "pairs"],
+                "histories": [_beside(path, "history.jsonl") for path in learnt],
+                # Beside the histories, and read with them: which policy and seed they are of.
+                "learnt": [_beside(path, "metrics.json") for path in learnt],
             }
         case "tables" if spec.kind == "lengths":
             rewards = dict.fromkeys(row.rewards for row in spec.rows)

@@ -7,7 +7,7 @@ from stepladder.study.inputs import trajectories_of
 from stepladder.study.nodes import Key, Node, Nodes
 from stepladder.study.settings import Settings
 from stepladder.study.specs import STAGES
-from stepladder.study.spending import spent_by
+from stepladder.study.spending import learner, spent_by
 
 # Raise a stage's number when a change of code changes what it writes: its nodes, and what is made from them, rerun.
 CODE_VERSIONS = dict.fromkeys(STAGES, 1) | {
@@ -19,7 +19,7 @@ CODE_VERSIONS = dict.fromkeys(STAGES, 1) | {
     "scores": 2,
     "pairs": 5,
     "evaluations": 6,
-    "tables": 4,
+    "tables": 5,
 }
 
 
@@ -51,6 +51,7 @@ def _job_text(settings: Settings, nodes: Nodes, node: Node) -> str:
             spent = spent_by(node.spec, nodes)
             # By row, and not by label: these are no names for a tracking server.
             data["spent"] = [[f"{stage}/{name}" for stage, name in spent[row.label]] for row in node.spec.rows]
+            data["learners"] = [learner(row, nodes) for row in node.spec.rows]
     return canonical_json(data)
 
 

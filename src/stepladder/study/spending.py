@@ -1,9 +1,15 @@
 """What a policy was made from beyond another: the jobs whose tokens and time are its cost."""
 
 from stepladder.study.nodes import Key, Nodes, with_all_above
-from stepladder.study.specs.tables import EfficiencyTable
+from stepladder.study.specs.tables import EfficiencyRow, EfficiencyTable
 
 _FREE = ("questions", "models")
+
+
+def learner(row: EfficiencyRow, nodes: Nodes) -> str | None:
+    """The policy of a row, where it has learnt on-policy: its course can be shown."""
+    policy = nodes["evaluations", row.evaluation].spec.policy
+    return policy if nodes["policies", policy].spec.method == "ppo" else None
 
 
 def spent_by(spec: EfficiencyTable, nodes: Nodes) -> dict[str, list[Key]]:
