@@ -107,6 +107,8 @@ def test_values_are_judged_within_and_between_questions(results):
     cells = {(row["row"], row["column"]): float(row["mean"]) for row in rows_of(results, "values")}
     assert cells["mean K 1", "mse"] > cells["mean K 9", "mse"] and cells["critic of PPO", "tokens"] == 0
     assert cells["critic of PPO", "states"] == cells["mean K 9 of PPO", "states"] > 0
+    assert cells["mean K 9 adaptive", "tokens"] > 3 / 9 * cells["mean K 9", "tokens"]
+    assert ("mean K 9 adaptive", "tokens_mse") in cells and ("critic of PPO", "tokens_mse") not in cells
     equal = "ProbPPO as claimed K 9: importance weights"  # at temperature 1 all weights are
     for column in ("mse", "within", "between"):
         assert cells[equal, column] == pytest.approx(cells["mean K 9", column], abs=0.01)

@@ -148,6 +148,17 @@ def test_the_tables_of_what_should_not_matter_have_their_inputs():
             "no questions",
         ),
         (put("tables.values.rows.0.k", 7), "tables.values.rows.0.k", "leave 2 to judge by"),
+        (
+            put("tables.values.rows.0.adaptive", {"most": 7}),
+            "tables.values.rows.0.adaptive.most",
+            "reads 7 of 8 rollouts",
+        ),
+        (
+            put("tables.values.rows.0.adaptive", {"first": 1, "most": 2}),
+            "tables.values.rows.0.adaptive",
+            "between first",
+        ),
+        (put("tables.values.rows.1.adaptive", {}), "tables.values.rows.1.adaptive", "a critic and scores read none"),
         (put("tables.values.rows.1.rollouts", "cool"), "tables.values.rows.1.scores", "take those of the same"),
         (put("tables.values.rows.2.k", 0), "tables.values.rows.2.k", "greater than 0"),
         (put("rollouts.cool.critic", True), "rollouts.cool.critic", "has no critic"),

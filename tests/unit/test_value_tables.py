@@ -13,12 +13,12 @@ import pytest
 
 from stepladder.errors import StepladderError
 from stepladder.records import ROLLOUTS, SCORES, read_json, read_records, write_json, write_records
-from stepladder.report.kept_rollouts import read_rollouts, read_scores
+from stepladder.report.kept_rollouts import Kept, estimates, read_rollouts, read_scores
 from stepladder.report.render import render_csv, render_markdown
 from stepladder.report.value_layout import lay_out_ranking, lay_out_values
 from stepladder.report.values import judge_ranking, judge_values, make_value_table
 from stepladder.study.canonical import canonical_json
-from stepladder.study.specs.tables import RankingTable, ValuesTable
+from stepladder.study.specs.tables import RankingTable, ValuesRow, ValuesTable
 
 QUESTIONS, STEPS, ALTERNATIVES, N = 80, 3, 4, 64
 ROWS = (
@@ -114,6 +114,43 @@ def test_the_plain_mean_has_its_analytic_bias_and_error_within_the_interval(file
         assert lines[label]["tokens"].mean == 10 * k and lines[label]["states"].mean == QUESTIONS * STEPS
 
 
+def test_the_plain_mean_has_one_price_of_a_squared_error_at_any_k(files):
+    lines = {line.label: line.cells for line in values_table(files, CRITIC).lines}
+    price = 100 * 10 * (picked() * (1 - picked())).mean()
+    for label in ("mean 9", "mean 1"):
+        found = lines[label]["tokens_mse"]
+        assert found.low < price < found.high and found.high - found.low < 0.7 * price, label
+        assert found.mean == pytest.approx(lines[label]["mse"].mean * lines[label]["tokens"].mean)
+    assert lines["shrinkage 9"]["tokens_mse"].mean < lines["mean 9"]["tokens_mse"].mean
+    assert "tokens_mse" not in lines["critic"], "it costs nothing"
+
+
+def test_rollouts_in_rounds_are_those_that_training_would_have_drawn():
+    """Two of each state; (1, 2) is in doubt with a deviation of 0.224, while (0, 2), (2, 2) and (2, 4) are not."""
+    drawn = [[1, 0, 1, 0, 1, 1], [1, 1, 0, 0, 0, 0], [0, 0, 1, 1, 1, 1], [0, 1, 1, 1, 1, 1]]
+    rewards = np.hstack([np.array(drawn * 2), np.ones((8, 2))])
+    kept = Kept(
+        keys=tuple((f"q{i}", 0, 0) for i in range(8)), parents=(None,) * 8, rewards=rewards,
+        tokens=np.full(rewards.shape, 5), logprobs=0 * rewards, sampler_logprobs=0 * rewards,
+        critic=rewards[:, 0], texts=(),
+    )  # fmt: skip
+    rounds = {"first": 2, "further": 2, "most": 6, "enough": 0.2}
+    row = ValuesRow(label="r", rollouts="many", k=3, adaptive=rounds)
+    found = estimates(row, kept, 1)
+    assert found.values[:, 0].tolist() == [0.5, 1, 0, 0.75] * 2 and found.tokens.tolist() == [20, 10, 10, 20] * 2
+    assert found.trials == 2 and (found.truth == 1).all(), "judged by the rollouts that no state may have"
+    tight = estimates(row.model_copy(update={"k": 2}), kept, 1)
+    assert tight.tokens.tolist() == [10] * 8, "the budget is spent by the first round"
+
+
+def test_rounds_that_leave_no_choice_are_the_plain_row(files):
+    rounds = {"first": 9, "further": 1, "most": 9}
+    plain, one, *_, same = values_table(files, ROWS[0] | {"label": "same", "adaptive": rounds}).lines
+    assert same.cells["mse"].mean == plain.cells["mse"].mean and same.cells["tokens"] == plain.cells["tokens"]
+    fewer = values_table(files, ROWS[0] | {"label": "fewer", "adaptive": {"most": 24}}).lines[-1].cells
+    assert 30 < fewer["tokens"].mean <= 90 and 0 < fewer["mse"].mean < one.cells["mse"].mean / 2
+
+
 def test_the_estimators_stand_where_theory_puts_them(files):
     lines = {line.label: line.cells for line in values_table(files).lines}
     mean, one, shrunk, sequence = (lines[row["label"]] for row in ROWS)
@@ -169,7 +206,8 @@ def test_words_and_numbers(files):
     text = render_markdown(lay_out_values(table))
     header, _, first, *_ = text.splitlines()[2:]
     assert [word.strip() for word in header.split("|")[1:-1]] == [
-        "values", "states", "bias", "MSE", "MSE vs mean 9", "MAE", "r within", "r between", "tokens",
+        "values", "states", "bias", "MSE", "MSE vs mean 9", "MAE", "r within", "r between",
+        "tokens at 1 % MSE", "tokens",
     ]  # fmt: skip
     assert [word.strip() for word in first.split("|")[1:3]] == ["mean 9", "240"]
     assert "chance" in render_markdown(lay_out_ranking(ranking_table(files)))

@@ -69,7 +69,8 @@ def accuracy(seeds: Sequence[ValuedStates], questions: int, draws: Bootstrap) ->
     bias: mean error. mse: mean squared error less the expected squared error of the truth, t (1 - t) / (trials - 1),
     so that values equal to the true chances have 0. mae: mean absolute error, that of the truth included. within:
     correlation of values and truths as they differ from the means of their questions; between: that of these means.
-    tokens: mean over states. Each draw of a state weighs as much as any other.
+    tokens: mean over states. tokens_mse: tokens times mse; the plain mean errs by t (1 - t) / K, so its product is the
+    same at any K. Each draw of a state weighs as much as any other.
     """
     return over_seeds([_accuracy(each, questions, draws) for each in seeds], draws)
 
@@ -109,13 +110,15 @@ def _accuracy(found: ValuedStates, questions: int, draws: Bootstrap) -> dict[str
     ]
     bias, mse, mae, both, of_values, of_truths, *moments, tokens, number, asked = sums(np.stack(columns, 1), draws).T
     x, y, xy, xx, yy = (share_of(each, asked) for each in moments)
+    squared, spent = share_of(mse, number), share_of(tokens, number)
     return {
         "bias": share_of(bias, number),
-        "mse": share_of(mse, number),
+        "mse": squared,
         "mae": share_of(mae, number),
         "within": correlation(both, of_values, of_truths),
         "between": correlation(xy - x * y, xx - x**2, yy - y**2),
-        "tokens": share_of(tokens, number),
+        "tokens": spent,
+        "tokens_mse": spent * squared,
     }
 
 

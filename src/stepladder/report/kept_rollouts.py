@@ -10,10 +10,12 @@ import numpy as np
 
 from stepladder.errors import StepladderError
 from stepladder.evaluation.value_accuracy import held_out
+from stepladder.policies.adaptive import next_round
 from stepladder.policies.values import Rollout, estimate
 from stepladder.records import ROLLOUTS, SCORES, read_table
 from stepladder.report.answers import origin
-from stepladder.study.specs.tables import RankingRow
+from stepladder.study.specs.credit import Adaptive
+from stepladder.study.specs.tables import RankingRow, ValuesRow
 
 _KEY = ("question_id", "sample", "step")
 Key = tuple[str, int, int]
@@ -84,19 +86,42 @@ class Estimates:
 def estimates(row: RankingRow, kept: Kept, redraws: int) -> Estimates:
     """The values that a row's estimator makes of K rollouts of each state, several times of others; or the critic's.
 
-    ``shrinkage`` leans to the mean value of the question's states among those given, as in training.
+    ``shrinkage`` leans to the mean value of the question's states among those given, as in training. Of an adaptive row
+    K is the mean, over the states given; every draw sets aside as many rollouts as one state may have.
     """
     if row.critic:
         return given(kept.critic, kept)
-    values, truths = [], []
+    adaptive = row.adaptive if isinstance(row, ValuesRow) else None
+    most = adaptive.most if adaptive else row.k
+    values, truths, numbers = [], [], []
     states = np.bincount(kept.question)
-    for place, truth in held_out(kept.rewards, row.k, redraws):
-        means = kept.rewards[:, place].mean(1)
+    for place, truth in held_out(kept.rewards, most, redraws):
+        rewards = kept.rewards[:, place]
+        number = _in_rounds(rewards, adaptive, row.k) if adaptive else np.full(len(rewards), row.k)
+        means = np.cumsum(rewards, 1)[np.arange(len(rewards)), number - 1] / number
         priors = (np.bincount(kept.question, weights=means) / states)[kept.question]
-        values.append([estimate(kept.rollouts(i, place), row, prior) for i, prior in enumerate(priors.tolist())])
+        read = [kept.rollouts(i, slice(place.start, place.start + k)) for i, k in enumerate(number.tolist())]
+        values.append([estimate(each, row, prior) for each, prior in zip(read, priors.tolist(), strict=True)])
         truths.append(truth)
-    trials = kept.rewards.shape[1] - row.k
-    return Estimates(np.array(values).T, np.array(truths).T, trials, row.k * kept.tokens.mean(1))
+        numbers.append(number)
+    trials = kept.rewards.shape[1] - most
+    tokens = np.mean(numbers, axis=0) * kept.tokens.mean(1)
+    return Estimates(np.array(values).T, np.array(truths).T, trials, tokens)
+
+
+def _in_rounds(rewards: np.ndarray, spec: Adaptive, k: int) -> np.ndarray:
+    """(states,) how many of its rollouts each state would have had, as training decides it over all states together.
+
+    Args:
+        rewards: (states, most) of the rollouts that each may have, in the order in which it gets them.
+    """
+    number = {str(state): spec.first for state in range(len(rewards))}
+    plan = number
+    while plan:
+        counts = {key: (int(rewards[int(key), :n].sum()), n) for key, n in number.items()}
+        plan = next_round(counts, spec, k * len(rewards))
+        number = {key: n + plan.get(key, 0) for key, n in number.items()}
+    return np.array(list(number.values()), dtype=np.int64)
 
 
 def given(values: np.ndarray, kept: Kept) -> Estimates:

@@ -14,7 +14,7 @@ from stepladder.report.kept_rollouts import Estimates, Kept, Scores, estimates, 
 from stepladder.report.steps import measured_cell
 from stepladder.study.specs.tables import RankingRow, RankingTable, ValuesRow, ValuesTable
 
-STATES, TOKENS, CHANCE = "states", "tokens", "chance"
+STATES, TOKENS, TOKENS_MSE, CHANCE = "states", "tokens", "tokens_mse", "chance"
 Rolled = Mapping[str, Mapping[int, Kept]]
 """States with their rollouts, by node and seed."""
 
@@ -178,4 +178,6 @@ def _line(row: JudgedValues, baseline: JudgedValues, compared: str) -> Line:
         cells[name] = measured_cell(found, against)
     if TOKENS in cells:
         cells[TOKENS] = Cell(row.measures[TOKENS].estimate)
+        if not cells[TOKENS].mean:  # what costs nothing has no price, however far it errs
+            cells.pop(TOKENS_MSE, None)
     return Line(row.label, row.source, False, cells, dict.fromkeys(cells, row.questions))

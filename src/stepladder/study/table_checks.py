@@ -81,9 +81,11 @@ def _rollouts(row: RankingRow, place: tuple[str, ...], nodes: Nodes) -> list[Fau
     if row.critic:
         said = f"row {row.label!r}: {there} do not ask a critic; give them critic: true"
         return faults if node.spec.critic else [*faults, Fault((*place, "critic"), said)]
-    if row.k + 2 > node.spec.rollouts:
-        said = f"row {row.label!r} reads {row.k} of {node.spec.rollouts} rollouts of {there}; leave 2 to judge by"
-        faults.append(Fault((*place, "k"), said))
+    adaptive = row.adaptive if isinstance(row, ValuesRow) else None
+    key, most = (("adaptive", "most"), adaptive.most) if adaptive else (("k",), row.k)
+    if most + 2 > node.spec.rollouts:
+        said = f"row {row.label!r} reads {most} of {node.spec.rollouts} rollouts of {there}; leave 2 to judge by"
+        faults.append(Fault((*place, *key), said))
     return faults
 
 

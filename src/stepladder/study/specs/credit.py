@@ -1,6 +1,6 @@
 """Credit: how the reward of an episode becomes the advantage of each of its tokens."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator
 
@@ -52,6 +52,16 @@ class Adaptive(Spec):
     most: PositiveInt = Field(24, description="of one state")
     enough: PositiveFloat = Field(0.12, description="a state has enough when its value's deviation is no larger")
 
+    def lasting(self, rollouts: int | None) -> Self:
+        """Itself, when so many rollouts a state can be the mean of what states get.
+
+        Raises:
+            ValueError: when every state would have more, or none as many.
+        """
+        if rollouts and not self.first <= rollouts <= self.most:
+            raise ValueError(f"the {rollouts} rollouts must lie between first ({self.first}) and most ({self.most})")
+        return self
+
 
 class Estimation(Spec):
     """How rollouts of a state become its value."""
@@ -90,10 +100,7 @@ class Rollouts(Estimation):
     @field_validator("adaptive")
     @classmethod
     def _the_budget_lasts(cls, value: Adaptive | None, info: ValidationInfo) -> Adaptive | None:
-        rollouts = info.data.get("rollouts")
-        if value and rollouts and not value.first <= rollouts <= value.most:
-            raise ValueError(f"the {rollouts} rollouts must lie between first ({value.first}) and most ({value.most})")
-        return value
+        return value and value.lasting(info.data.get("rollouts"))
 
 
 class GroupRelative(Spec):

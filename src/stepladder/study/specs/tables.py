@@ -19,7 +19,7 @@ from stepladder.study.fields import (
     Spec,
 )
 from stepladder.study.specs.bias_tables import LengthsTable, PositionsTable
-from stepladder.study.specs.credit import Estimation
+from stepladder.study.specs.credit import Adaptive, Estimation
 
 
 class AnswersRow(Spec):
@@ -136,6 +136,14 @@ class ValuesRow(RankingRow):
     """One row: values as above, or a PRM's scores of the steps that lead to the states."""
 
     scores: ScoresNode | None = Field(None, description="in place of an estimator: of the same trajectories")
+    adaptive: Adaptive | None = Field(None, description="k is then the mean that states may have; none: each has k")
+
+    @field_validator("adaptive")
+    @classmethod
+    def _the_budget_lasts(cls, value: Adaptive | None, info: ValidationInfo) -> Adaptive | None:
+        if value and (info.data.get("critic") or info.data.get("scores")):
+            raise ValueError("goes with rollouts; a critic and scores read none")
+        return value and value.lasting(info.data.get("k"))
 
 
 class ValuesTable(Spec):
