@@ -1,0 +1,23 @@
+"""Run on several ranks: python update_on_ranks.py START FOLDER SPECS, one update of fixed episodes by each spec."""
+
+import json
+import sys
+from pathlib import Path
+
+import torch
+from accelerate.state import AcceleratorState
+from onpolicy_scene import ppo, prepared
+
+from stepladder.policies.updates import update
+
+if __name__ == "__main__":
+    start, folder = Path(sys.argv[1]), Path(sys.argv[2])
+    for name, keys in json.loads(sys.argv[3]).items():
+        AcceleratorState._reset_state(reset_partial_state=True)  # accelerate keeps one state a process
+        spec = ppo(**keys)
+        episodes, trainer = prepared(start, spec)
+        said = update(episodes, spec, trainer, 0, seed=0)
+        if trainer.accelerator.is_main_process:
+            made = {"ranks": trainer.ranks, "said": said, "weights": trainer.bare_model.state_dict()}
+            torch.save(made, folder / f"{name}.pt")
+    trainer.accelerator.end_training()
