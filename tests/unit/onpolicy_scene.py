@@ -9,8 +9,7 @@ import torch
 import tiny
 from stepladder.policies.credit import credit_episodes, step_stops
 from stepladder.policies.episodes import Episode
-from stepladder.policies.language import load_reference
-from stepladder.policies.onpolicy import measure, new_trainer
+from stepladder.policies.onpolicy import measure, new_trainer, reference_of
 from stepladder.reasoning.states import state_key
 from stepladder.rewards.reward import Reward
 from stepladder.study.specs.credit import Critic
@@ -78,7 +77,7 @@ def prepare(
     found: list[Episode], spec: Ppo, trainer: Trainer, start: Path, values: dict[str, float] | None = None
 ) -> None:
     """All that an update needs of episodes; the values of their states are random unless given."""
-    measure(found, spec, trainer, load_reference(start))
+    measure(found, spec, trainer, reference_of(trainer, start))
     credit_episodes(found, spec, values or values_of(found))
 
 

@@ -5,12 +5,14 @@ import math
 
 import pytest
 import torch
+from accelerate.state import AcceleratorState
 from onpolicy_scene import CREDITS, episodes, ppo, prepare, prepared, trainer_for, values_of
 
 import tiny
-from stepladder.policies.actor_critic import Actor, ActorCritic
+from stepladder.policies.actor_critic import Actor, ActorCritic, frozen_logprobs
 from stepladder.policies.clipped import kl_estimate
 from stepladder.policies.credit import credit_episodes
+from stepladder.policies.language import load_reference
 from stepladder.policies.updates import update
 from stepladder.rewards.reward import Reward
 
@@ -18,6 +20,14 @@ from stepladder.rewards.reward import Reward
 @pytest.fixture(scope="module")
 def start(tmp_path_factory):
     return tiny.checkpoint(tmp_path_factory.mktemp("start"))
+
+
+@pytest.fixture
+def other_precision():
+    """Accelerate holds the first precision of a process; here the process gets another, and its own back."""
+    AcceleratorState._reset_state(reset_partial_state=True)
+    yield
+    AcceleratorState._reset_state(reset_partial_state=True)
 
 
 def weights(trainer) -> dict[str, torch.Tensor]:
@@ -34,6 +44,20 @@ def test_the_first_update_is_at_the_old_policy_and_at_the_reference(start, credi
     assert losses["policy_loss"] == pytest.approx(-joined.mean().item(), abs=1e-5)
     assert losses["loss"] == pytest.approx(losses["policy_loss"] + losses.get("value_loss", 0.0), abs=1e-5)
     assert ("value_loss" in losses) == (credit["kind"] == "critic")
+
+
+@pytest.mark.usefixtures("other_precision")
+@pytest.mark.parametrize("credit", [CREDITS[0], CREDITS[3]], ids=str)
+@pytest.mark.parametrize("micro_batch", [None, 3])
+def test_in_bf16_too_the_first_update_is_at_the_old_policy_and_at_the_reference(start, credit, micro_batch):
+    spec = ppo(credit=credit, optimisation={"precision": "bf16", "micro_batch": micro_batch})
+    found, trainer = prepared(start, spec)
+    assert all(torch.equal(e.old_logprobs, e.reference_logprobs) for e in found)
+    losses = update(found, spec, trainer, 0, seed=0)
+    assert abs(losses["kl"]) < 1e-6 and losses["clipped"] == 0.0
+    exact = frozen_logprobs(load_reference(start), [e.sequence for e in found], 1.0)
+    rounded = torch.cat([e.old_logprobs for e in found]) - torch.cat(exact)
+    assert rounded.abs().max() > 1e-3, "the passes before the update are in bf16, too"
 
 
 def test_the_error_of_the_critic_is_half_its_mean_square(start):

@@ -3,6 +3,7 @@
 import random
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import pytest
@@ -54,8 +55,9 @@ def make_scene(folder, top_p=1.0, **credit):
     return sampler, found, {row["question_id"]: row for row in rows}
 
 
-def alone(rank=0, ranks=1):
-    return SimpleNamespace(rank=rank, ranks=ranks, bare_model=SimpleNamespace(policy=None))
+def alone(rank=0, ranks=1, policy=None):
+    accelerator = SimpleNamespace(autocast=nullcontext)
+    return SimpleNamespace(rank=rank, ranks=ranks, bare_model=SimpleNamespace(policy=policy), accelerator=accelerator)
 
 
 def values_by_key(sampler, found, questions) -> dict[str, float]:
@@ -233,7 +235,7 @@ def test_rollouts_are_weighed_against_their_own_temperature(tmp_path, temperatur
     value_states(sampler, found, questions, 0, alone())
     requests = sampler.engine.requests[:3]
     completed = [[sampler.engine.completion(request.seed + i) for i in range(2)] for request in requests]
-    told = state_values._sampler_logprobs(model, requests, completed, Sampling(temperature, 1.0, 40))
+    told = state_values._sampler_logprobs(alone(policy=model), requests, completed, Sampling(temperature, 1.0, 40))
     for request, completions, sums in zip(requests, completed, told, strict=True):
         for each, total in zip(completions, sums, strict=True):
             ids = torch.tensor([[*request.prompt_ids, *each.token_ids]])

@@ -13,6 +13,7 @@ from stepladder.policies.language import load_policy
 from stepladder.pretrained import load_model, loading
 from stepladder.training.batches import batches_by_tokens
 from stepladder.training.sequences import TokenSequence, collate, first_target, token_logprobs
+from stepladder.training.trainer import Trainer
 
 # The critic's folder in a checkpoint of its policy, and the file of its head there.
 CRITIC, _VALUE_HEAD = "critic", "value_head.safetensors"
@@ -105,6 +106,17 @@ def frozen_logprobs(
         return (token_logprobs(model, ids, attention, first, temperature, top_p),)
 
     return _of_targets(sequences, forward, next(model.parameters()).device)[0]
+
+
+def logprobs_as_trained(
+    trainer: Trainer, model: nn.Module, sequences: Sequence[TokenSequence], temperature: float, top_p: float = 1.0
+) -> list[Tensor]:
+    """:func:`frozen_logprobs` in the precision in which the trainer's own module computes.
+
+    Accelerate wraps that module's forward and no other. Under bf16 a policy would else differ from itself.
+    """
+    with trainer.accelerator.autocast():
+        return frozen_logprobs(model, sequences, temperature, top_p)
 
 
 @torch.no_grad()

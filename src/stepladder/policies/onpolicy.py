@@ -14,7 +14,7 @@ from stepladder.errors import StepladderError
 from stepladder.generation.engine import Engine
 from stepladder.job import Job
 from stepladder.policies import state_values
-from stepladder.policies.actor_critic import Actor, ActorCritic, before_update, frozen_logprobs
+from stepladder.policies.actor_critic import Actor, ActorCritic, before_update, logprobs_as_trained
 from stepladder.policies.course import Phases, describe, generated_tokens, is_over, new_bar, note, position, totals
 from stepladder.policies.credit import credit_episodes
 from stepladder.policies.episodes import Episode, Sampler, questions_of_iteration
@@ -51,7 +51,7 @@ def train_ppo(
     if not questions:
         raise StepladderError(f"split {spec.split!r} holds no question")
     trainer = new_trainer(spec, job.path("start"), job.derive_seed("training"))
-    reference = load_reference(job.path("start"))
+    reference = reference_of(trainer, job.path("start"))
     prm = load_prm(job.path("prm"), job.step_style, job.path("start")) if spec.rewards else None
     tokenizer = load_tokenizer(job.path("start"))
     engine = Engine(job.path("start"), memory_share=ENGINE_MEMORY)
@@ -109,6 +109,11 @@ def new_trainer(spec: Ppo, start: Path, seed: int) -> Trainer:
     return Trainer(model, parts, spec.optimisation, per_iteration * spec.iterations, seed)
 
 
+def reference_of(trainer: Trainer, start: Path) -> nn.Module:
+    """The start policy as it stays, with weights of the type that the trainer's policy has them in."""
+    return load_reference(start).to(next(trainer.bare_model.parameters()).dtype)
+
+
 def gather_episodes(own: list[Episode], samples: int, trainer: Trainer) -> list[Episode]:
     """The episodes of all ranks, in the order in which their questions were drawn: what one rank alone would have.
 
@@ -132,7 +137,7 @@ def measure(episodes: Sequence[Episode], spec: Ppo, trainer: Trainer, reference:
     if not episodes:
         return
     old, *values = before
-    fixed = frozen_logprobs(reference, sequences, spec.temperature)
+    fixed = logprobs_as_trained(trainer, reference, sequences, spec.temperature)
     for place, episode in enumerate(episodes):
         episode.old_logprobs, episode.reference_logprobs = old[place], fixed[place]
         episode.values = values[0][place] if values else None

@@ -6,11 +6,9 @@ from itertools import groupby
 from statistics import fmean
 from typing import Any, TypeVar
 
-from torch import nn
-
 from stepladder.generation.chunks import shard
 from stepladder.generation.requests import Completion, Request, Sampling
-from stepladder.policies.actor_critic import frozen_logprobs
+from stepladder.policies.actor_critic import logprobs_as_trained
 from stepladder.policies.adaptive import next_round, posterior_deviation
 from stepladder.policies.credit import step_stops
 from stepladder.policies.episodes import Episode, Sampler
@@ -110,7 +108,7 @@ def _in_rounds(
     while plan:
         asked = [(state, plan[state.key]) for group in mine for state in group if state.key in plan]
         requests = [_request(sampler, state, more, len(rolled[state.key]), iteration) for state, more in asked]
-        found = _roll_out(sampler, [state for state, _ in asked], requests, questions, trainer.bare_model.policy)
+        found = _roll_out(sampler, [state for state, _ in asked], requests, questions, trainer)
         for (state, _), rollouts in zip(asked, found, strict=True):
             rolled[state.key] += rollouts
         if credit.adaptive is None:
@@ -144,7 +142,7 @@ def _roll_out(
     states: Sequence[State],
     requests: Sequence[Request],
     questions: Mapping[str, dict[str, Any]],
-    policy: nn.Module,
+    trainer: Trainer,
 ) -> list[list[Rollout]]:
     """The rollouts that each state's request asks for, graded."""
     spec = sampler.job.spec
@@ -154,7 +152,7 @@ def _roll_out(
     completed = sampler.engine.generate(requests, sampling, progress="")
     told = [[0.0] * request.samples for request in requests]
     if estimator == "importance_weighted":
-        told = _sampler_logprobs(policy, requests, completed, sampling)
+        told = _sampler_logprobs(trainer, requests, completed, sampling)
     found = []
     for state, completions, behind in zip(states, completed, told, strict=True):
         texts = [decode(sampler.tokenizer, [*state.prefix_ids, *each.token_ids]) for each in completions]
@@ -169,7 +167,7 @@ def _roll_out(
 
 
 def _sampler_logprobs(
-    policy: nn.Module, requests: Sequence[Request], completed: Sequence[Sequence[Completion]], sampling: Sampling
+    trainer: Trainer, requests: Sequence[Request], completed: Sequence[Sequence[Completion]], sampling: Sampling
 ) -> list[list[float]]:
     """Log-prob of every rollout as it was sampled; the engine tells those at temperature 1 and top_p 1 only."""
     sequences = [
@@ -177,6 +175,7 @@ def _sampler_logprobs(
         for request, completions in zip(requests, completed, strict=True)
         for each in completions
     ]
-    found = frozen_logprobs(policy, sequences, sampling.temperature, sampling.top_p)
+    policy = trainer.bare_model.policy
+    found = logprobs_as_trained(trainer, policy, sequences, sampling.temperature, sampling.top_p)
     sums = iter([logprobs.sum().item() for logprobs in found])
     return [[next(sums) for _ in completions] for completions in completed]

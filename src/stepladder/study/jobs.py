@@ -12,7 +12,7 @@ from stepladder.study.spending import learner, spent_by
 # Raise a stage's number when a change of code changes what it writes: its nodes, and what is made from them, rerun.
 CODE_VERSIONS = dict.fromkeys(STAGES, 1) | {
     "questions": 2,
-    "policies": 4,
+    "policies": 5,
     "trajectories": 2,
     "labels": 4,
     "prms": 4,
