@@ -56,6 +56,8 @@ def test_the_shipped_tables_have_every_method():
         evaluations = [row.evaluation for row in shipped.spec("tables", table).rows]
         judged = [shipped.spec("evaluations", each).policy for each in evaluations]
         assert sorted(judged) == sorted(set(shipped.names("policies")) - rounds), table
+    graded = {(row.evaluation, row.grading) for row in shipped.spec("tables", "grading").rows}
+    assert graded == {(each, rule) for each in ("sft", "ppo", "vineppo") for rule in ("strict", "published")}
     credits = [shipped.spec("policies", name) for name in shipped.names("policies", "ppo")]
     assert len(credits) == 10 and len({each.token_budget for each in credits}) == 1
 
@@ -143,3 +145,11 @@ def test_both_accuracies_of_answers_in_free_form_are_told(results):
     sums = metrics(results, "evaluations/sft")["sets"]["sums"]
     assert {"accuracy", "accuracy_flexible", "accuracy_as_published"} <= sums.keys()
     assert 0 <= sums["accuracy_as_published"] <= sums["accuracy_flexible"] <= 1
+
+
+def test_the_published_grading_is_a_row_beside_the_strict_one(results):
+    of_sums = {row["row"]: float(row["mean"]) for row in rows_of(results, "grading") if row["column"] == "sums"}
+    strict = {row["row"]: float(row["mean"]) for row in rows_of(results, "avg16") if row["column"] == "sums"}
+    for label in ("SFT", "VinePPO K 9"):
+        assert of_sums[label] == strict[label]
+        assert f"{label}, published grading" in of_sums

@@ -86,8 +86,10 @@ def test_with_a_token_budget_the_learning_rate_follows_the_tokens(start):
 def test_the_bar_says_how_fast_an_iteration_sampled():
     point = {"reward": 0.5, "accuracy": 0.25, "kl": 0.01, "sampling_seconds": 2.0, "rollout_seconds": 3.0}
     points = [point | {"generated_tokens": 100}, point | {"generated_tokens": 600}]
-    assert note(points[:1]).endswith("kl 0.0100 20 tokens/s")
-    assert note(points) == "reward 0.500 accuracy 0.250 kl 0.0100 100 tokens/s"
+    assert note(points[:1], ppo()).endswith("kl 0.0100 20 tokens/s")
+    assert note(points, ppo()) == "reward 0.500 accuracy 0.250 kl 0.0100 100 tokens/s"
+    bounded = ppo(token_budget=1000)
+    assert note(points, bounded) == "iteration 2 reward 0.500 accuracy 0.250 kl 0.0100 100 tokens/s"
 
 
 def test_phases_take_all_of_the_time_and_follow_each_other(monkeypatch):

@@ -54,13 +54,17 @@ def position(history: Sequence[Mapping[str, float]], spec: Ppo) -> int:
     return min(generated_tokens(history), spec.token_budget) if spec.token_budget else len(history)
 
 
-def note(history: Sequence[Mapping[str, float]]) -> str:
-    """What stands beside the bar: the last iteration's episodes, and the speed at which it sampled."""
+def note(history: Sequence[Mapping[str, float]], spec: Ppo) -> str:
+    """What stands beside the bar: the last iteration's episodes, and the speed at which it sampled.
+
+    A bar of tokens does not say which iteration that is, so the note does.
+    """
     *before, point = history
     generated = point["generated_tokens"] - generated_tokens(before)
     speed = generated / max(point["sampling_seconds"] + point["rollout_seconds"], 1e-9)
     said = f"reward {point['reward']:.3f} accuracy {point['accuracy']:.3f} kl {point['kl']:.4f}"
-    return f"{said} {speed:.0f} tokens/s"
+    iteration = f"iteration {len(history)} " if spec.token_budget else ""
+    return f"{iteration}{said} {speed:.0f} tokens/s"
 
 
 class Phases:

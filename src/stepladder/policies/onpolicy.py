@@ -84,7 +84,7 @@ def train_ppo(
         trainer.history.append({"step": iteration + 1, **said, **rolled, **losses, **phases.seconds})
         tell(trainer.history[-1])
         if trainer.accelerator.is_main_process:
-            bar.update(position(trainer.history, spec), note(trainer.history))
+            bar.update(position(trainer.history, spec), note(trainer.history, spec))
         if trainer.keep_or_stop(budget, job.checkpoint, {}, more=not is_over(trainer.history, spec)):
             raise budget.fault(f"at iteration {iteration + 1} of {spec.iterations}", CHECKPOINT_KEPT)
     if trainer.accelerator.is_main_process:
