@@ -8,6 +8,9 @@ from stepladder.study.load import Sources
 
 MODELS = {"rho1b": ("Rho-1.1B", 4), "deepseekmath7b": ("DeepSeekMath-7B", 8)}
 
+# Of Rho-1.1B alone: ProbPPO's code makes four times as many updates of an iteration as VinePPO's.
+AS_PROBPPO = ("probppo_as_coded_16", "probppo_similarity_16")
+
 
 @pytest.fixture(params=MODELS)
 def scaled(request, root, real_data):
@@ -27,7 +30,8 @@ def test_on_policy_methods_are_as_published(scaled):
         assert (spec.kl_in, spec.kl_unit) == ("loss", "sequence_as_published")
         assert (spec.temperature, spec.top_p, spec.max_tokens) == (0.6, 0.9, 1024)
         launch = spec.optimisation
-        assert (launch.learning_rate, launch.batch_size, launch.processes) == (1e-6, 64, gpus)
+        batch = 16 if each in AS_PROBPPO else 64
+        assert (launch.learning_rate, launch.batch_size, launch.processes) == (1e-6, batch, gpus)
         assert (launch.warmup, launch.decay, launch.schedule, launch.weight_decay) == (0.03, 1, "linear", 0)
     offloaded = [each for each in study.names("policies", "ppo") if study.spec("policies", each).optimisation.offload]
     assert offloaded == (["ppo"] if name == "deepseekmath7b" else [])
@@ -37,13 +41,30 @@ def test_on_policy_methods_are_as_published(scaled):
         assert (spec.credit.rollouts, spec.whiten) == (9, "full"), each
 
 
+def test_probppos_rows_differ_from_the_others_by_the_size_of_a_batch_alone(scaled):
+    name, study = scaled
+    there = [each for each in study.names("policies", "ppo") if each in AS_PROBPPO]
+    assert there == (list(AS_PROBPPO) if name == "rho1b" else [])
+    for each in there:
+        found, like = (study.spec("policies", other) for other in (each, each.removesuffix("_16")))
+        same = found.optimisation.model_copy(update={"batch_size": 64})
+        assert found.model_copy(update={"optimisation": same}) == like
+        assert study.spec("evaluations", each) == study.spec("evaluations", each.removesuffix("_16")).model_copy(
+            update={"policy": each}
+        )
+    published = {row.evaluation for row in study.spec("tables", "published").rows}
+    assert set(there) == {each for each in published if each.startswith("probppo")}
+
+
 def test_offline_methods_are_as_published(scaled):
     _, study = scaled
     dpo, pairs = study.spec("policies", "dpo_positive"), study.spec("pairs", "outcome")
     assert (dpo.positive_weight, dpo.beta, dpo.optimisation.epochs, pairs.per_question) == (50, 0.3, 3, 64)
     assert study.spec("trajectories", "samples").samples == 64
+    assert dpo.optimisation.batch_size == study.spec("prms", "unread").optimisation.batch_size == 64
     for each in ("restem_1", "restem_2"):
         spec = study.spec("policies", each)
+        assert spec.optimisation.batch_size == 64
         assert (spec.start, spec.mean_over, spec.per_question, spec.optimisation.epochs) == ("sft", "answers", 10, 8)
     assert study.spec("policies", "restem").rule == "first_fall"
     evaluation = study.spec("evaluations", "vineppo_9")
