@@ -3,7 +3,7 @@
 #   make status [SEEDS=3]       where every job of the quickstart stands; may be asked while it runs
 #   make test                   all tests
 #   make check                  style, lint, and a dry-run of every shipped study at every scale
-#   make benchmark              training, scoring and rewards of PRMs beside TRL and beside one step a call
+#   make benchmark              training, scoring and rewards of PRMs beside TRL and beside one step a call; grading
 #   make report                 the quickstart's tables and figures as one HTML file
 #   make ui                     the results in MLflow, on this machine
 PYTHON ?= python3
@@ -55,6 +55,7 @@ check: $(READY)
 benchmark: $(READY)
 	UV_FIND_LINKS="$(FIND_LINKS)" PATH="$$PATH:$(BIN)" $(BIN)/python benchmarks/prm_training.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/reward_pipeline.py
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/grading.py ../shared/data
 
 report: $(READY)
 	$(SNAKEMAKE) $(QUICKSTART)

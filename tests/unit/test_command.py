@@ -2,6 +2,8 @@
 
 import json
 import random
+import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -194,10 +196,13 @@ def test_asking_for_help_loads_nothing_heavy():
     assert "stepladder" in loaded and not loaded & {"torch", "transformers", "numpy", "pyarrow", "tokenizers"}
 
 
-def test_the_lines_in_the_readme(checkpoint):
-    prm = open_prm(checkpoint)
-    prompt = question_prompt("What is 3 + 4?")
-    answers = [SEVEN, EIGHT]
-    for answer, logits in zip(answers, prm.score_texts([(prompt, answer) for answer in answers]), strict=True):
-        steps = [sigmoid(logit) for logit in logits]
-        assert len(steps) == answer.count("\n") + 1 and all(0 < step < 1 for step in steps)
+def test_the_lines_in_the_readme(checkpoint, tmp_path, root):
+    (code,) = re.findall(r"```python\n(.*?)```", (root / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    code, places = re.subn(r"results/\S*/checkpoint", str(checkpoint), code)
+    assert places == 1 and len(code.splitlines()) <= 12
+    (tmp_path / "readme.py").write_text(code, encoding="utf-8")
+    found = runpy.run_path(str(tmp_path / "readme.py"))
+    answers, steps = found["answers"], found["steps"]
+    assert [len(each) for each in steps] == [answer.count("\n") + 1 for answer in answers] == [2, 2]
+    assert all(0 < step < 1 for each in steps for step in each)
+    assert found["best"] == max(zip(answers, steps, strict=True), key=lambda each: min(each[1]))

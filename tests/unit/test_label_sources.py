@@ -156,7 +156,7 @@ from stepladder.errors import StepladderError
 from stepladder.records import Counts
 from stepladder.supervision.stepwise import fetch_stepwise, read_stepwise
 try:
-    for source in fetch_stepwise("trl-lib/prm800k", "main", sys.argv[2], Path(sys.argv[1])):
+    for source in fetch_stepwise(sys.argv[3], "main", sys.argv[2], Path(sys.argv[1])):
         print(source.origin.revision, source.path.name, len(list(read_stepwise(source.path, Counts()))))
 except StepladderError as error:
     print("refused:", error)
@@ -169,7 +169,7 @@ def host():
         yield host
 
 
-def fetched(host, cache, split: str) -> list[str]:
+def fetched(host, cache, repository: str, split: str) -> list[str]:
     # The client reads its address when it is imported, hence a process of its own.
     environment = {
         **os.environ,
@@ -177,30 +177,31 @@ def fetched(host, cache, split: str) -> list[str]:
         "HF_HUB_OFFLINE": "0",
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     }
-    command = [sys.executable, "-c", FETCH, str(cache), split]
+    command = [sys.executable, "-c", FETCH, str(cache), split, repository]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
 
 
-def test_a_published_split_is_fetched_at_the_commit_of_its_branch(host, tmp_path):
+@pytest.mark.parametrize("repository", stepwise.REPOSITORIES)
+def test_a_published_split_is_fetched_at_the_commit_of_its_branch(host, tmp_path, repository):
     names = [f"data/train-0000{part}-of-00002.parquet" for part in (0, 1)]
     for place, name in enumerate(names):
         sink = pa.BufferOutputStream()
         pq.write_table(pa.Table.from_pylist(STEPWISE[:1] * (place + 1)), sink)
-        host.files[f"/datasets/trl-lib/prm800k/resolve/{COMMIT}/{name}"] = sink.getvalue().to_pybytes()
+        host.files[f"/datasets/{repository}/resolve/{COMMIT}/{name}"] = sink.getvalue().to_pybytes()
     siblings = [{"rfilename": name} for name in ("README.md", *names, "data/test-00000-of-00001.parquet")]
-    about = {"id": "trl-lib/prm800k", "sha": COMMIT, "siblings": siblings, "tags": []}
-    host.files["/api/datasets/trl-lib/prm800k/revision/main"] = json.dumps(about).encode()
+    about = {"id": repository, "sha": COMMIT, "siblings": siblings, "tags": []}
+    host.files[f"/api/datasets/{repository}/revision/main"] = json.dumps(about).encode()
     commits = [{"id": COMMIT, "title": "t", "message": "m", "authors": [], "date": "2025-01-01T00:00:00.000Z"}]
-    host.files["/api/datasets/trl-lib/prm800k/commits/main"] = json.dumps(commits).encode()
+    host.files[f"/api/datasets/{repository}/commits/main"] = json.dumps(commits).encode()
     expected = [f"{COMMIT} {name.removeprefix('data/')} {rows}" for name, rows in zip(names, (1, 2), strict=True)]
-    assert fetched(host, tmp_path, "train") == expected
-    (refused,) = fetched(host, tmp_path, "validation")
-    assert refused == "refused: trl-lib/prm800k at main has no file data/validation-*.parquet; name another split"
+    assert fetched(host, tmp_path, repository, "train") == expected
+    (refused,) = fetched(host, tmp_path, repository, "validation")
+    assert refused == f"refused: {repository} at main has no file data/validation-*.parquet; name another split"
     host.files.clear()
-    (refused,) = fetched(host, tmp_path, "train")
-    assert refused.startswith("refused: trl-lib/prm800k at main on the Hugging Face hub: ")
+    (refused,) = fetched(host, tmp_path, repository, "train")
+    assert refused.startswith(f"refused: {repository} at main on the Hugging Face hub: ")
 
 
 # --- the human three-class format

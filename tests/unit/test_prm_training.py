@@ -215,6 +215,16 @@ def test_a_loss_that_stays_above_its_start_is_told_once(backbone, tmp_path, caps
     assert len(told) == 1 and f"{metrics['mean_loss']:.4f}" in told[0] and "0.6931" in told[0]
 
 
+@pytest.mark.parametrize(
+    ("keys", "lines"),
+    [({"loss": "rank", "zeta": 0}, 1), ({"loss": "rank", "zeta": 0.5}, 0), ({"loss": "ablated_rank", "zeta": 0}, 0)],
+)
+def test_a_rank_loss_without_a_margin_is_told_once(backbone, tmp_path, capsys, keys, lines):
+    rows = rows_with(lambda token: token % 2, count=8)
+    train_prm(prm_job(tmp_path, backbone, target="hard", optimisation={"steps": 1}, **keys), rows)
+    assert capsys.readouterr().err.count("zeta is 0: no margin lies between right and wrong steps") == lines
+
+
 def test_the_warm_up_is_left_out_of_the_alarm():
     points = [{"step": i + 1, "loss": loss, "closed_form_loss": 1.0} for i, loss in enumerate([1.0, 9.0, 0.9, 0.7])]
     assert course(points, 2) == {

@@ -1,4 +1,4 @@
-"""Expected majority votes against enumeration of all subsets; clusters of answers; weights of votes."""
+"""Expected majority votes against enumeration of all subsets; weights of votes."""
 
 from itertools import combinations
 
@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stepladder.errors import StepladderError
-from stepladder.evaluation.best_of_n import best_of_n, majority_vote, vote_accuracy
-from stepladder.evaluation.votes import cluster_answers, expected_majority, log_odds, vote_weights
+from stepladder.evaluation.best_of_n import best_of_n, vote_accuracy
+from stepladder.evaluation.votes import expected_majority, log_odds, vote_weights
 
 examples = settings(deadline=None, max_examples=80)
 ballots = st.lists(st.sampled_from(["right", "a", "b", "c", None]), min_size=1, max_size=8)
@@ -68,45 +68,6 @@ def test_many_answers_agree_with_random_subsets():
         votes = [vote_accuracy([answers[i] for i in s], [correct[i] for i in s]) for s in drawn]
         assert curve[n - 1] == pytest.approx(np.mean(votes), abs=4 * np.std(votes) / 1500**0.5)
     assert curve[-1] == pytest.approx(vote_accuracy(answers, correct))
-
-
-# --- clusters
-
-
-def test_answers_that_are_the_same_share_a_cluster():
-    answers = ["1/2", "7", None, "0.5", "7", "\\frac12"]
-    halves = {"1/2", "0.5", "\\frac12"}
-    clusters = cluster_answers(answers, lambda a, b: a in halves and b in halves)
-    assert clusters == [0, 1, None, 0, 1, 0]
-    # Three ways to write a half beat two sevens, and unread answers win nothing.
-    assert majority_vote(answers) == "7" and majority_vote(clusters) == 0
-    assert cluster_answers([], lambda a, b: True) == [] and cluster_answers([None], lambda a, b: True) == [None]
-
-
-def test_no_pair_is_asked_twice_nor_one_that_is_linked():
-    asked = []
-
-    def same(a, b):
-        asked.append((a, b))
-        return True
-
-    assert cluster_answers(["a", "b", "a", "c", "d"], same) == [0, 0, 0, 0, 0]
-    assert asked == [("a", "b"), ("a", "c"), ("a", "d")]
-
-
-@examples
-@given(st.lists(st.integers(0, 6), max_size=8), st.sets(st.tuples(st.integers(0, 6), st.integers(0, 6))), st.randoms())
-def test_clusters_do_not_depend_on_the_order_of_answers(answers, links, random):
-    def same(a, b):
-        return (a, b) in links or (b, a) in links
-
-    def partition(each):
-        clusters = cluster_answers(each, same)
-        return {frozenset(a for a, c in zip(each, clusters, strict=True) if c == cluster) for cluster in clusters}
-
-    expected = partition(answers)
-    random.shuffle(answers)
-    assert partition(answers) == expected
 
 
 # --- weights

@@ -1,7 +1,7 @@
-"""Self-consistency: which answers are the same, what a PRM's scores weigh, and the expected majority vote."""
+"""Self-consistency: what a PRM's scores weigh, and the expected majority vote."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from math import comb, fsum
 from typing import Literal
@@ -16,25 +16,6 @@ Weighting = Literal["sigmoid", "softmax", "rank"]
 
 MOST_ANSWERS = 1000
 """More than these are refused: the number of their subsets is beyond a float."""
-
-
-def cluster_answers(answers: Sequence[Answer], same: Callable[[Answer, Answer], bool]) -> list[int | None]:
-    """The cluster of every answer, numbered from 0 by first appearance; None stays None.
-
-    Answers of one cluster are linked by pairs for which ``same`` holds, so their order does not matter even
-    where ``same`` is not transitive. ``same`` is asked about answers that differ only, and about no pair that is
-    already linked.
-    """
-    distinct = list(dict.fromkeys(answer for answer in answers if answer is not None))
-    head = list(range(len(distinct)))
-    for later in range(len(distinct)):
-        for earlier in range(later):
-            if head[earlier] != head[later] and same(distinct[earlier], distinct[later]):
-                first, second = sorted((head[earlier], head[later]))
-                head = [first if each == second else each for each in head]
-    number = {place: index for index, place in enumerate(dict.fromkeys(head))}
-    cluster = {answer: number[place] for answer, place in zip(distinct, head, strict=True)}
-    return [None if answer is None else cluster[answer] for answer in answers]
 
 
 def vote_weights(scores: ArrayLike, how: Weighting = "sigmoid", temperature: float = 1.0) -> np.ndarray:

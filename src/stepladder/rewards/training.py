@@ -89,6 +89,8 @@ def train_prm(job: Job, rows: Sequence[dict[str, Any]]) -> tuple[Trainer, dict[s
     rate = spec.optimisation.learning_rate
     parts = [(model.head, spec.head_learning_rate or rate), (model.classifier, rate)]
     trainer = Trainer(model.train(), parts, spec.optimisation, len(batches), job.derive_seed("training"))
+    if trainer.accelerator.is_main_process and _lacks_margin(spec):
+        print(f"stepladder: {job.title}: zeta is 0: no margin lies between right and wrong steps", file=sys.stderr)
     trainer.fit(
         batches,
         lambda batch: float(sum(task.weights[i] for i in batch)),
@@ -153,6 +155,10 @@ def course(history: Sequence[dict[str, float]], warmup: int) -> dict[str, Any]:
         "closed_form_loss": closed_form,
         "loss_above_start": mean > closed_form,
     }
+
+
+def _lacks_margin(spec: Prm) -> bool:
+    return spec.head == "per_step" and spec.loss in ("rank", "theory_rank") and spec.zeta == 0
 
 
 def _alarm(job: Job, metrics: dict[str, Any]) -> str:

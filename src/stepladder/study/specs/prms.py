@@ -50,7 +50,9 @@ class PerStep(_Trained):
     head: Literal["per_step"]
     backbone: PolicyNode
     loss: Literal["bce", "mse", "orm", "rank", "theory_rank", "ablated_rank", "bce_as_published"] = Field(
-        "bce", description="bce_as_published has its sigmoid in bfloat16 and loses the gradient of the worst mistakes"
+        "bce",
+        description="bce_as_published: for the comparison table only; its sigmoid in bfloat16 loses the gradient of "
+        "the worst mistakes",
     )
     target: Literal["soft", "posterior", "hard", "threshold"] = Field(
         "soft",
