@@ -15,6 +15,7 @@ import tiny
 from stepladder.command.answers import question_prompt
 from stepladder.command.main import main
 from stepladder.command.score import best_answers
+from stepladder.errors import StepladderError
 from stepladder.questions.prompts import build_prompt
 from stepladder.questions.question import Question
 from stepladder.reasoning.tokens import decode, encode_answer, encode_prompt, step_ends
@@ -123,6 +124,27 @@ def test_best_answers_by_hand():
     assert best[0]["score"] == 0.5
     best = best_answers(rows, [[50.0], [1.0], [60.0], [2.0]], "mean")
     assert [(row["sample"], row["tied"]) for row in best] == [(0, 2), (1, 1)]
+
+
+def test_an_answer_that_is_too_long_is_left_out_and_counted(checkpoint, tmp_path, capsys):
+    prm, source = open_prm(checkpoint), tmp_path / "answers.jsonl"
+    # The prompt has some tokens; an end-of-sequence token follows the answer's lines.
+    ((reading,),) = prm.read_texts([("3 > 2 ?", "")])
+    lines = (tiny.CONTEXT - len(reading.ids)) // 2
+    ((fitting,), (longer,)) = prm.read_texts([("3 > 2 ?", "7\n" * count) for count in (lines, lines + 1)])
+    assert tiny.CONTEXT - 1 <= len(fitting.ids) <= tiny.CONTEXT < len(longer.ids)
+    row = {"prompt": "3 > 2 ?", "responses": ["7\n" * (lines + 1), "7\n" * lines, "yes"]}
+    source.write_text("".join(json.dumps(each) + "\n" for each in (row, row | {"responses": ["8\n" * 2 * lines]})))
+    output, best = tmp_path / "scores.jsonl", tmp_path / "best.jsonl"
+    assert run("--prm", checkpoint, "--input", source, "--output", output, "--best-of-n", best) == 0
+    assert [(row["question_id"], row["sample"]) for row in read(output)] == [("1", 1), ("1", 2)]
+    assert [(row["question_id"], row["candidates"]) for row in read(best)] == [("1", 2)]
+    assert f"2 answers are longer than the {tiny.CONTEXT} tokens it reads: left out" in capsys.readouterr().out
+    with pytest.raises(StepladderError, match=rf"an answer has {len(longer.ids)} tokens with its prompt, and the PRM"):
+        prm.score_texts([("3 > 2 ?", text) for text in row["responses"]])
+    source.write_text(json.dumps(row | {"responses": row["responses"][:1]}))
+    assert run("--prm", checkpoint, "--input", source, "--output", output) == 1
+    assert "every answer is longer than the 128 tokens that the PRM reads" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

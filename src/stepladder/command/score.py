@@ -33,6 +33,8 @@ def score(
 ) -> str:
     """Writes the step scores of the answers in a file, and the best answers where they are asked for.
 
+    An answer that is longer than the model reads is left out of both, and counted.
+
     Returns:
         what was done, and how fast.
 
@@ -45,9 +47,15 @@ def score(
     began = time.perf_counter()
     if source.suffix == ".parquet":
         _check_ids(prm, answers, source)
-        logits = prm.score(answers, "score")
+        read = prm.read(answers)
     else:
-        logits = prm.score_texts([(row["prompt"], row["text"]) for row in answers], "score")
+        read = prm.read_texts([(row["prompt"], row["text"]) for row in answers])
+    given = len(answers)
+    kept = [(row, readings) for row, readings in zip(answers, read, strict=True) if prm.fits(readings)]
+    if not kept:
+        raise StepladderError(f"{source}: every answer is longer than the {prm.positions} tokens that the PRM reads")
+    answers = [row for row, _ in kept]
+    logits = prm.score_readings([readings for _, readings in kept], "score")
     seconds = time.perf_counter() - began
     if output.suffix == ".parquet":
         write_records(score_rows(answers, logits), SCORES, output)
@@ -58,6 +66,8 @@ def score(
         f"{len(answers)} answers with {steps} steps in {seconds:.1f} s: "
         f"{len(answers) / seconds:.1f} answers/s, {steps / seconds:.1f} steps/s"
     ]
+    if given > len(answers):
+        told.append(f"{given - len(answers)} answers are longer than the {prm.positions} tokens it reads: left out")
     if empty := sum(not each for each in logits):
         told.append(f"{empty} answers have no step of style {prm.format.step_style}: their score is 0")
     if chosen:

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
+from stepladder.errors import StepladderError
 from stepladder.progress import Progress
 from stepladder.rewards.format import KEY, Format
 from stepladder.training.batches import batches_by_tokens
@@ -87,15 +89,35 @@ class ProcessRewardModel(nn.Module, ABC):
         Args:
             trajectories: rows with prompt_ids, token_ids and step_ends, as the reader has them.
             label: what the progress bar says; empty for no bar.
+
+        Raises:
+            StepladderError: when one is longer than the backbone reads.
         """
-        return self._score(self.read(trajectories), label)
+        return self.score_readings(self.read(trajectories), label)
 
     def score_texts(self, answers: Sequence[tuple[str, str]], label: str = "") -> list[list[float]]:
         """What :meth:`score` gives, of prompts and answers as texts."""
-        return self._score(self.read_texts(answers), label)
+        return self.score_readings(self.read_texts(answers), label)
+
+    def fits(self, readings: Sequence[Reading]) -> bool:
+        """Whether the backbone has a position for every token; behind the last one its scores mean nothing."""
+        return all(len(reading.ids) <= self.positions for reading in readings)
+
+    @property
+    def positions(self) -> float:
+        """Most tokens of one pass; infinite where the backbone names no limit."""
+        return getattr(self.classifier.config, "max_position_embeddings", inf)
 
     @torch.inference_mode()
-    def _score(self, read: Sequence[list[Reading]], label: str) -> list[list[float]]:
+    def score_readings(self, read: Sequence[list[Reading]], label: str = "") -> list[list[float]]:
+        """What :meth:`score` gives, of what the passes over each trajectory read."""
+        for readings in read:
+            if not self.fits(readings):
+                longest = max(len(reading.ids) for reading in readings)
+                raise StepladderError(
+                    f"an answer has {longest} tokens with its prompt, and the PRM reads {self.positions} at most; "
+                    "lower max_tokens, leave such answers out, or take a backbone that reads more"
+                )
         distinct = list(dict.fromkeys(reading for readings in read for reading in readings))
         found: dict[Reading, list[float]] = {}
         bar = Progress(label, len(distinct), "sequences") if label else None
