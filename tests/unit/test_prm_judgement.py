@@ -88,6 +88,35 @@ def test_margins_gaps_and_profiles_by_hand():
     json.dumps(judged, allow_nan=False)
 
 
+def test_numbers_have_intervals_over_questions():
+    rows = labelled(200)
+    generator = np.random.default_rng(1)
+    scores = [[4 * value - 2 + generator.normal() for value in row["soft"]] for row in rows]
+    judged = judge_scores(scores, rows, zeta=1.0)
+    intervals = judged["intervals"]
+    assert set(intervals) < set(judged) and len(intervals) == 6
+    for name, interval in intervals.items():
+        assert interval["low"] <= judged[name] + (name == "calibration_error") and judged[name] < interval["high"], name
+    # Shares of right steps by hand: each question's numbers, drawn with all of its trajectories.
+    right = np.array([[sum(s > 0 and v >= 0.5 for each in pair for s, v in each), sum(v >= 0.5 for each in pair
+                      for _, v in each)] for pair in pairs_of(scores, rows)])  # fmt: skip
+    draws = generator.integers(len(right), size=(4000, len(right)))
+    shares = right[draws].sum(1)
+    expected = np.quantile(shares[:, 0] / shares[:, 1], [0.025, 0.975])
+    assert list(intervals["share_right_above_zero"].values()) == pytest.approx(expected, abs=0.006)
+    # One question says nothing of the spread between questions; without wrong steps there is no AUC.
+    alone = judge_scores(scores[:2], [row | {"question_id": "q"} for row in rows[:2]])
+    assert alone["intervals"]["calibration_error"] == dict.fromkeys(("low", "high"), alone["calibration_error"])
+    right = judge_scores([[1.0]], [{"question_id": "q", "sample": 0, "soft": [1.0]}])["intervals"]
+    assert right["step_auc"] == {"low": None, "high": None} and right["share_right_above_zero"]["low"] == 1.0
+
+
+def pairs_of(scores: list, rows: list) -> list:
+    """The two trajectories of every question, as lists of scores and labels."""
+    steps = [list(zip(each, row["soft"], strict=True)) for each, row in zip(scores, rows, strict=True)]
+    return list(zip(steps[::2], steps[1::2], strict=True))
+
+
 def test_a_profile_is_the_whole_when_there_is_one_group():
     rows = labelled(50)
     soft = [value for row in rows for value in row["soft"]]

@@ -144,6 +144,31 @@ def test_every_prm_lies_between_chance_and_the_oracle_with_intervals(tmp_path):
     assert table.seeds == 2 and {line.questions["f1"] for line in table.lines} == {60}
 
 
+def test_every_two_rows_on_the_same_labels_are_tested_with_holms_p_values(tmp_path):
+    scores, labels = write_many(tmp_path)
+    labels += [write_labels(tmp_path, "other", seed, many(0)[0]) for seed in (0, 1)]
+    named = {"good": ("good", "l"), "bad": ("bad", "l"), "again": ("bad", "l"), "there": ("good", "other")}
+    rows = tuple(StepsRow(label=label, scores=of, labels=at) for label, (of, at) in named.items())
+    table = table_of(SPEC.model_copy(update={"rows": rows}), scores, labels)
+    good, bad = (line.cells["step_auc"].mean for line in table.lines[:2])
+    for name in ("step_auc", "f1"):
+        tests = table.tests[name]
+        assert [(test.row, test.other) for test in tests] == [("good", "bad"), ("good", "again"), ("bad", "again")]
+        first, second, same = tests
+        # 50 resamples show no p-value below 2 / 51, which Holm takes three times.
+        assert first.p_value == second.p_value == pytest.approx(3 * 2 / 51) and (same.estimate, same.p_value) == (0, 1)
+    first = table.tests["step_auc"][0]
+    assert first.estimate == pytest.approx(good - bad) and 0 < first.low < first.estimate < first.high
+    assert table.tests["mean_f1"] == () and {line.differs_from.get("step_auc", ()) for line in table.lines} == {()}
+    table = table_of(SPEC.model_copy(update={"rows": rows, "resamples": 400}), scores, labels)
+    differs = {line.label: line.differs_from.get("step_auc", ()) for line in table.lines}
+    assert differs.pop("good") == ("bad", "again") and differs.pop("bad") == differs.pop("again") == ("good",)
+    assert set(differs.values()) == {()}
+    written = list(csv.DictReader(io.StringIO(render_csv(table.lines, table.seeds))))
+    told = {row["column"]: row["differs_from"] for row in written if row["row"] == "good"}
+    assert told["step_auc"] == "bad; again" and told["order_accuracy"] == ""
+
+
 def test_first_errors_are_judged_on_questions_that_fitted_no_threshold(tmp_path):
     scores, labels = write_many(tmp_path)
     found = read_step_scores(scores, labels)
@@ -190,7 +215,8 @@ def test_a_benchmark_is_told_of_by_subset_and_generator(tmp_path):
 
     layout = lay_out_steps(table)
     assert layout.header[-4:] == ["F1 GSM8K", "F1 own", "mean F1", "mean F1 vs bad"] and "F1" not in layout.header
-    assert layout.rows[0][-3] == f"{good['f1 own'].mean:.1f}" and layout.rows[1][-1] == "–"
+    own = good["f1 own"]
+    assert layout.rows[0][-3] == f"{own.mean:.1f} [{own.low:.1f}, {own.high:.1f}]" and layout.rows[1][-1] == "–"
     assert layout.notes[-1].startswith("Solutions too long to be scored: 2; they count as missed")
     rows = list(csv.DictReader(io.StringIO(render_csv(table.lines, table.seeds))))
     generators = [row for row in rows if row["row"] == "good" and row["column"].startswith("f1 gsm8k/")]

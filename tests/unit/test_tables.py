@@ -16,6 +16,7 @@ from stepladder.errors import StepladderError
 from stepladder.evaluation.best_of_n import vote_accuracy
 from stepladder.records import ANSWERS, read_records, write_records
 from stepladder.report.answers import Evaluated, lay_in_grids, read_evaluated
+from stepladder.report.cells import AVERAGE
 from stepladder.report.layout import lay_out
 from stepladder.report.render import render_csv
 from stepladder.report.reported import read_reported
@@ -122,7 +123,7 @@ def test_rows_that_differ_in_their_prm_only_are_tested_in_pairs(tmp_path):
     assert first.estimate == pytest.approx(100 * (50 / 60 - 0.25)) and first.low < first.estimate < first.high
     # Two of three tests have the least p-value that 200 resamples can show; Holm takes it three times.
     assert first.p_value == pytest.approx(3 * 2 / 201) and (same.estimate, same.p_value) == (0, 1)
-    differs = {line.label: line.differs_from for line in table.lines}
+    differs = {line.label: line.differs_from[AVERAGE] for line in table.lines}
     assert differs == {"good": ("bad", "poor"), "bad": ("good",), "poor": ("good",), "two": ()}
     written = list(csv.DictReader(io.StringIO(render_csv(table.lines, table.seeds))))
     assert {row["differs_from"] for row in written if row["row"] == "good"} == {"", "bad; poor"}

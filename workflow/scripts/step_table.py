@@ -27,7 +27,8 @@ def main(job: Job) -> None:
         describe(row) | {name: asdict(cell) for name, cell in line.cells.items()}
         for row, line in zip(rows, table.lines, strict=True)
     ]
-    job.write_metrics({"seeds": table.seeds, "rows": measures}, counts)
+    tests = {name: [asdict(test) for test in of] for name, of in table.tests.items() if of}
+    job.write_metrics({"seeds": table.seeds, "rows": measures, "paired_tests": tests}, counts)
 
 
 if __name__ == "__main__":

@@ -90,6 +90,11 @@ def paired_tests(
         (one, other): paired_difference(scores[one], scores[other], strata, resamples, seed=seed)
         for one, other in combinations(scores, 2)
     }
+    return adjusted_for_several(pairs)
+
+
+def adjusted_for_several(pairs: Mapping[tuple[str, str], Difference]) -> dict[tuple[str, str], Difference]:
+    """The same differences with Holm's p-values."""
     adjusted = holm([pair.p_value for pair in pairs.values()])
     return {names: replace(pair, p_value=p) for (names, pair), p in zip(pairs.items(), adjusted, strict=True)}
 

@@ -1,7 +1,8 @@
 """Measures of step scores with their bootstrap over questions and seeds, so that two PRMs can be compared."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 
@@ -9,7 +10,15 @@ from stepladder.evaluation.calibration import ordered_pairs
 from stepladder.evaluation.first_error import validation_part
 from stepladder.evaluation.process_bench import accuracies_of, groups_of, in_group, located
 from stepladder.evaluation.scored_steps import ScoredSteps
-from stepladder.evaluation.statistics import LARGEST_DRAW, drawn_questions, resampled_sums, share_of
+from stepladder.evaluation.statistics import (
+    LARGEST_DRAW,
+    Difference,
+    adjusted_for_several,
+    difference_of,
+    drawn_questions,
+    resampled_sums,
+    share_of,
+)
 
 BINS = 10
 
@@ -71,6 +80,24 @@ def over_seeds(by_seed: Sequence[dict[str, np.ndarray]], draws: Bootstrap) -> di
         resampled = np.where(chosen.T > 0, chosen.T * values[:, 1:], 0).sum(0) / seeds
         found[name] = Measured(float(values[:, 0].mean()), resampled)
     return found
+
+
+def paired_tests(rows: Mapping[str, Measured]) -> dict[tuple[str, str], Difference]:
+    """One measure of the first row less that of the second, for each pair of several, with Holm's p-values.
+
+    ``rows``: by name, from the same draws. As ``statistics.paired_tests``, for measures that are no means over
+    questions. A row without the measure takes no part, nor does a resample in which one of a pair lacks it.
+    """
+    there = {name: each for name, each in rows.items() if not np.isnan(each.estimate)}
+    return adjusted_for_several(
+        {(one, other): difference_between(there[one], there[other]) for one, other in combinations(there, 2)}
+    )
+
+
+def difference_between(one: Measured, other: Measured) -> Difference:
+    """The paired difference of two measures from the same draws, in the resamples in which both exist."""
+    gaps = one.resampled - other.resampled
+    return difference_of(one.estimate - other.estimate, gaps[~np.isnan(gaps)])
 
 
 def _measures(

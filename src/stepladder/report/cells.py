@@ -1,7 +1,9 @@
 """What all tables are made of: lines of cells, in per cent but for counts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+
+from stepladder.evaluation.statistics import Difference
 
 AVERAGE = "average"
 SIGNIFICANT = 0.05
@@ -22,7 +24,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class PairedTest:
-    """The average of ``row`` less that of ``other``, its interval, in per cent, and Holm's p-value."""
+    """What ``row`` has less what ``other`` has, its interval, in per cent, and Holm's p-value."""
 
     row: str
     other: str
@@ -37,7 +39,7 @@ class Line:
     """One line of a table.
 
     ``source``: what it was measured in, or where a paper reports it. ``questions``: by column, how many its cell is
-    over. ``differs_from``: rows that its average differs from.
+    over. ``differs_from``: by column, the rows that its cell differs from.
     """
 
     label: str
@@ -45,7 +47,15 @@ class Line:
     reported: bool
     cells: dict[str, Cell]
     questions: dict[str, int] = field(default_factory=dict)
-    differs_from: tuple[str, ...] = ()
+    differs_from: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+def paired(tests: Mapping[tuple[str, str], Difference]) -> tuple[PairedTest, ...]:
+    """Tests between rows, in per cent."""
+    return tuple(
+        PairedTest(*rows, 100 * test.estimate, 100 * test.low, 100 * test.high, test.p_value)
+        for rows, test in tests.items()
+    )
 
 
 def differing(label: str, tests: Sequence[PairedTest]) -> tuple[str, ...]:

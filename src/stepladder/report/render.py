@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from stepladder.report.cells import AVERAGE, Cell, Line
+from stepladder.report.cells import Cell, Line
 from stepladder.report.layout import Layout
 
 _NUMBERS = tuple(Cell.__dataclass_fields__)
@@ -58,7 +58,7 @@ def render_csv(lines: Sequence[Line], seeds: int | None) -> str:
         for column, cell in line.cells.items():
             numbers = ["" if value is None else f"{value:.4f}" for value in asdict(cell).values()]
             sizes = ["", ""] if line.reported else [seeds, line.questions[column]]
-            differs = "; ".join(line.differs_from) if column == AVERAGE else ""
+            differs = "; ".join(line.differs_from.get(column, ()))
             writer.writerow([line.label, column, *numbers, *sizes, differs, source])
     return text.getvalue()
 

@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 from stepladder.evaluation.process_bench import MEAN_F1, group_of, is_subset, measure_name
 from stepladder.report.cells import Cell
-from stepladder.report.layout import NOTHING, Layout, difference_words, interval_words, mean_words
+from stepladder.report.layout import NOTHING, Layout, difference_words, interval_words
 from stepladder.report.steps import QUESTIONS, STEPS, StepTable
 
-_MEANS = {
+_OTHERS = {
     "unfinished_step_auc": "unfinished AUC",
     "order_accuracy": "order",
     "right_above_zero": "right > 0",
@@ -20,7 +20,7 @@ _SUBSETS = {"gsm8k": "GSM8K", "math": "MATH", "olympiadbench": "OlympiadBench", 
 
 
 def lay_out_steps(table: StepTable) -> Layout:
-    """Step AUC and F1 with their intervals and paired differences to the baseline, means of the other measures.
+    """Every measure with its interval, step AUC and F1 also with their paired differences to the baseline.
 
     Of a benchmark the F1 of every subset, and in place of the F1 of all solutions the mean of these.
     """
@@ -39,12 +39,12 @@ def _columns(table: StepTable) -> list[tuple[str, str, Callable[[Cell | None], s
     against = f"vs {table.baseline}"
     columns = [(name, name, _count_words) for name in (QUESTIONS, STEPS)]
     columns += [("step AUC", "step_auc", _estimate_words), (against, "step_auc", difference_words)]
-    columns += [(heading, name, mean_words) for name, heading in _MEANS.items()]
+    columns += [(heading, name, _estimate_words) for name, heading in _OTHERS.items()]
     subsets = _subsets(table)
     if not all(MEAN_F1 in line.cells for line in table.lines):
         columns += [("F1", "f1", _estimate_words), (f"F1 {against}", "f1", difference_words)]
     if subsets:
-        columns += [(f"F1 {_SUBSETS.get(each, each)}", measure_name("f1", each), mean_words) for each in subsets]
+        columns += [(f"F1 {_SUBSETS.get(each, each)}", measure_name("f1", each), _estimate_words) for each in subsets]
         columns += [("mean F1", MEAN_F1, _estimate_words), (f"mean F1 {against}", MEAN_F1, difference_words)]
     return columns
 

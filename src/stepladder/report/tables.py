@@ -10,7 +10,7 @@ from stepladder.evaluation.statistics import bootstrap_mean, paired_difference, 
 from stepladder.questions.mathematics.forms import UNANSWERABLE
 from stepladder.report.answers import Evaluated
 from stepladder.report.audits import Audits, clean
-from stepladder.report.cells import AVERAGE, Cell, Line, PairedTest, differing
+from stepladder.report.cells import AVERAGE, Cell, Line, PairedTest, differing, paired
 from stepladder.report.reported import Reported, find_reported
 from stepladder.report.scores import row_scores, row_unparsable
 from stepladder.study.specs.tables import AnswersRow, AnswersTable
@@ -147,7 +147,7 @@ def _measured(
         cells[UNPARSABLE] = estimator.average(row_unparsable(row, evaluated))
     questions |= dict.fromkeys((AVERAGE, FLEXIBLE, UNPARSABLE), len(estimator.datasets))
     source = f"evaluations.{row.evaluation}" + (f", clean by audits.{row.clean}" if row.clean else "")
-    return Line(row.label, source, False, cells, questions, differing(row.label, tests))
+    return Line(row.label, source, False, cells, questions, {AVERAGE: differing(row.label, tests)})
 
 
 def _tests(
@@ -158,18 +158,14 @@ def _tests(
     for row in spec.rows:
         if row.prm is not None and row.answer in ("best_of_n", "weighted_majority"):
             groups.setdefault((row.evaluation, row.answer, row.n, row.clean), []).append(row.label)
-    found = []
+    found: tuple[PairedTest, ...] = ()
     for (*_, audit), labels in groups.items():
         estimator = estimators[audit]
         if not estimator.has_every_set:
             continue
         chosen = {label: scores[label][:, estimator.chosen] for label in labels}
-        tests = paired_tests(chosen, estimator.datasets, estimator.resamples, estimator.seed)
-        found += [
-            PairedTest(*pair, 100 * test.estimate, 100 * test.low, 100 * test.high, test.p_value)
-            for pair, test in tests.items()
-        ]
-    return tuple(found)
+        found += paired(paired_tests(chosen, estimator.datasets, estimator.resamples, estimator.seed))
+    return found
 
 
 def _columns(evaluated: Evaluated) -> dict[str, np.ndarray]:

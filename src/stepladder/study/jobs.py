@@ -15,7 +15,7 @@ CODE_VERSIONS = dict.fromkeys(STAGES, 1) | {
     "policies": 5,
     "trajectories": 2,
     "labels": 4,
-    "prms": 4,
+    "prms": 5,
     "scores": 2,
     "pairs": 5,
     "evaluations": 6,
