@@ -19,7 +19,7 @@ CODE_VERSIONS = dict.fromkeys(STAGES, 1) | {
     "scores": 2,
     "pairs": 5,
     "evaluations": 6,
-    "tables": 5,
+    "tables": 6,
 }
 
 
