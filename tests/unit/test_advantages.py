@@ -123,6 +123,43 @@ def test_group_baselines_sum_to_zero_and_know_scale_and_shift(rewards, scale, sh
         assert group_relative(rewards).std().item() == pytest.approx(1.0)
 
 
+@examples
+@given(groups, st.data())
+def test_group_baselines_follow_their_samples_in_whatever_order(rewards, data):
+    order = data.draw(st.permutations(range(len(rewards))))
+    rewards = tensor(rewards, dtype=torch.float64)
+    for advantages in (group_relative, leave_one_out):
+        assert torch.allclose(advantages(rewards[order]), advantages(rewards)[order], atol=1e-9)
+
+
+@examples
+@given(groups)
+def test_group_baselines_keep_their_range(rewards):
+    rewards = tensor(rewards, dtype=torch.float64)
+    spread, samples = (rewards.max() - rewards.min()).item(), len(rewards)
+    assert leave_one_out(rewards).abs().max().item() <= spread + 1e-9
+    # One that differs from all the others is (n - 1) / sqrt(n) deviations away, and none can be farther.
+    assert group_relative(rewards).abs().max().item() <= (samples - 1) / samples**0.5 + 1e-9
+
+
+@examples
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=30), st.floats(0, 1))
+def test_gains_of_chances_lie_between_minus_one_and_one(values, reward):
+    gains = step_advantages(tensor(values, dtype=torch.float64), reward)
+    assert gains.abs().max().item() <= 1
+    level = step_advantages(tensor([reward] * len(values), dtype=torch.float64), reward)
+    assert (level == 0).all()
+
+
+@examples
+@given(st.lists(st.lists(st.tuples(numbers, numbers), min_size=3, max_size=3), min_size=1, max_size=5), st.data())
+def test_episodes_of_a_batch_know_nothing_of_each_other_nor_of_their_order(rows, data):
+    order = data.draw(st.permutations(range(len(rows))))
+    rewards, values = tensor(rows, dtype=torch.float64).unbind(-1)
+    got = gae(rewards, values, 0.9, 0.8)
+    assert torch.equal(gae(rewards[order], values[order], 0.9, 0.8), got[order])
+
+
 @pytest.mark.parametrize("reward", [0.0, 0.1, 1e-9, 1e9])
 def test_equal_rewards_have_no_advantage(reward):
     rewards = torch.full((2, 7), reward)

@@ -107,6 +107,18 @@ def test_values_lie_within_the_rewards(rows):
 
 
 @examples
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12), st.floats(0, 1), st.floats(0, 50), st.randoms())
+def test_shrinkage_lies_between_the_mean_and_the_prior_in_any_order(rewards, prior, strength, random):
+    value, average = shrinkage(rewards, prior, strength), sum(rewards) / len(rewards)
+    assert min(average, prior) - 1e-12 <= value <= max(average, prior) + 1e-12
+    assert min(*rewards, prior) - 1e-12 <= value <= max(*rewards, prior) + 1e-12
+    assert abs(shrinkage(rewards, prior, 2 * strength) - prior) <= abs(value - prior) + 1e-12
+    shuffled = list(rewards)
+    random.shuffle(shuffled)
+    assert shrinkage(shuffled, prior, strength) == pytest.approx(value, abs=1e-12)
+
+
+@examples
 @given(rollouts, st.floats(0, 1))
 def test_equal_rewards_are_the_value(rows, reward):
     for value in estimates([(reward, *row[1:]) for row in rows]).values():
