@@ -1,8 +1,9 @@
 """On-policy trainings whose ranks are killed and started again: python kill_and_go_on.py INPUTS FOLDER CASES
 
-INPUTS and CASES are JSON: paths by name, and of every case a name, the keys of its node, and for each attempt when its
-last rank is killed, or null. Prints the exit codes of all ranks by case and attempt. Ranks are forks of this process,
-which has imported all that takes long; it stands for their launcher, and like that ends all ranks when one dies.
+INPUTS and CASES are JSON: paths by name, and of every case a name, the keys of its node, and for each attempt where, in
+which iteration and which of its ranks is killed, or null. Prints the exit codes of all ranks by case and attempt. Ranks
+are forks of this process, which has imported all that takes long; it stands for their launcher, and like that ends all
+ranks when one dies.
 """
 
 import json
@@ -65,8 +66,8 @@ def train(
         names |= {"GROUP_WORLD_SIZE": 1, "TORCHELASTIC_RESTART_COUNT": turn, "MASTER_ADDR": "127.0.0.1"}
         os.environ |= {name: str(value) for name, value in names.items()} | {"MASTER_PORT": "0"}
     trainer.CHECKPOINT_SECONDS, trainer._CHECKPOINT_SPACING = -1.0, 0
-    if moment and rank == ranks - 1:
-        die(*moment)
+    if moment and rank == moment[2]:
+        die(*moment[:2])
     questions = [row for row in read_records(inputs["questions"], QUESTIONS) if row["split"] == "train"]
     onpolicy.train_ppo(tiny.ppo_job(folder, inputs, **keys), questions, Counts())
 
