@@ -87,8 +87,8 @@ def test_a_choice_that_would_not_be_honest_is_one_line(edit, location, words):
     assert line.startswith(f"--config: {location}: ") and words in line
 
 
-@pytest.mark.parametrize("mean_over", ["tokens", "answers"])
-def test_the_loss_is_a_mean_over_tokens_or_over_answers(mean_over, tmp_path):
+@pytest.mark.parametrize(("mean_over", "temperature"), [("tokens", 1.0), ("answers", 1.0), ("answers", 0.6)])
+def test_the_loss_is_a_mean_over_tokens_or_over_answers_at_a_temperature(mean_over, temperature, tmp_path):
     start = tiny.checkpoint(tmp_path / "start")
     rng = random.Random(0)
     sampled = [{**tiny.trajectory(f"q{i}", 0, rng), "finish_reason": "stop", "correct": True} for i in range(6)]
@@ -96,9 +96,10 @@ def test_the_loss_is_a_mean_over_tokens_or_over_answers(mean_over, tmp_path):
     assert len({row.targets for row in rows}) > 1
     optimisation = {"batch_size": len(rows), "micro_batch": 2, "steps": 1}
     spec = {"method": "restem", "from": "p", "trajectories": "t", "mean_over": mean_over, "optimisation": optimisation}
+    spec["temperature"] = temperature
     job = tiny.job(tmp_path / "out", "policies", spec, {"start": start})
-    train_language(job, rows, Counts(), job.spec.mean_over)
-    logprobs = frozen_logprobs(load_policy(start), rows, 1.0)
+    train_language(job, rows, Counts(), job.spec.mean_over, job.spec.temperature)
+    logprobs = frozen_logprobs(load_policy(start), rows, temperature)
     by_answer = sum(each.mean().item() for each in logprobs) / len(rows)
     by_token = sum(each.sum().item() for each in logprobs) / sum(row.targets for row in rows)
     point = json.loads((tmp_path / "out" / "history.jsonl").read_text())

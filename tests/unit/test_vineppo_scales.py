@@ -64,7 +64,7 @@ def test_offline_methods_are_as_published(scaled):
     assert dpo.optimisation.batch_size == study.spec("prms", "unread").optimisation.batch_size == 64
     for each in ("restem_1", "restem_2"):
         spec = study.spec("policies", each)
-        assert spec.optimisation.batch_size == 64
+        assert (spec.temperature, spec.optimisation.batch_size) == (0.6, 64)
         assert (spec.start, spec.mean_over, spec.per_question, spec.optimisation.epochs) == ("sft", "answers", 10, 8)
     assert study.spec("policies", "restem").rule == "first_fall"
     evaluation = study.spec("evaluations", "vineppo_9")

@@ -11,7 +11,7 @@ def main(job: Job) -> None:
     trajectories = read_records(job.path("trajectories"), TRAJECTORIES)
     counts = Counts(len(trajectories))
     rows = right_answer_sequences(trajectories, job.spec.per_question, longest, counts)
-    train_language(job, rows, counts, job.spec.mean_over)
+    train_language(job, rows, counts, job.spec.mean_over, job.spec.temperature)
 
 
 if __name__ == "__main__":

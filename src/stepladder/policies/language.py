@@ -115,12 +115,17 @@ def right_answer_sequences(
 
 
 def train_language(
-    job: Job, rows: Sequence[TokenSequence], counts: Counts, mean_over: Literal["tokens", "answers"] = "tokens"
+    job: Job,
+    rows: Sequence[TokenSequence],
+    counts: Counts,
+    mean_over: Literal["tokens", "answers"] = "tokens",
+    temperature: float = 1.0,
 ) -> None:
     """Trains the start checkpoint on the rows and writes the policy.
 
     Args:
         mean_over: the loss is the mean over all target tokens of a batch, or over its rows of the mean of each one's.
+        temperature: of the log-probs in the loss.
 
     Raises:
         StepladderError: without rows, or when the time budget is spent.
@@ -139,7 +144,7 @@ def train_language(
     device = trainer.accelerator.device
 
     def loss(module: nn.Module, chosen: Sequence[int]) -> tuple[Tensor, dict[str, Tensor]]:
-        logprobs, targets = answer_logprobs(module, [rows[i] for i in chosen], device)
+        logprobs, targets = answer_logprobs(module, [rows[i] for i in chosen], device, temperature)
         if mean_over == "answers":
             logprobs = logprobs.sum(1) / targets.sum(1)
         return -logprobs.sum(), {}

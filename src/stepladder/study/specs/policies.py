@@ -83,6 +83,9 @@ class RestEm(Spec):
         "tokens",
         description="what the loss is a mean over; answers: of the mean of each one's tokens, as VinePPO's code",
     )
+    temperature: PositiveFloat = Field(
+        1.0, description="of the log-probs in the loss; VinePPO's code takes that of the samples"
+    )
     optimisation: Optimisation = Optimisation()
 
 
