@@ -1,4 +1,4 @@
-"""PRMs that two ranks train with ZeRO-3, which splits their weights, are those of one rank, and are judged as those."""
+"""PRMs that two ranks train with ZeRO-3, which splits their weights, or ZeRO-2 are those of one rank, and judged so."""
 
 import json
 import os
@@ -25,12 +25,13 @@ from stepladder.study.specs.models import NewModel
 WORTH = {"good": 4, "right": 3, "wrong": 1, "bad": 0}
 HEADS = {
     "per_step": {"head": "per_step", "backbone": "policy", "loss": "rank", "target": "hard"},
+    "zero2": {"head": "per_step", "backbone": "policy", "loss": "bce"},
     "adapters": {"head": "per_step", "backbone": "policy", "initial_head": "random", "lora": {"rank": 4}},
     "last_token": {"head": "last_token", "backbone": "policy", "trials": 4, "good": [3, 4]},
     "pair": {"head": "pair", "backbone": "encoder", "max_length": 48, "scoring_length": 60},
 }
 ON_TWO = {"processes": 2, "deepspeed": "zero3"}
-ZERO = {"adapters": {"gradient_checkpointing": True}, "last_token": {"offload": True}}
+ZERO = {"zero2": {"deepspeed": "zero2"}, "adapters": {"gradient_checkpointing": True}, "last_token": {"offload": True}}
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +102,7 @@ def folders(inputs, tmp_path_factory, root) -> tuple[Path, Path]:
 
 
 @pytest.mark.parametrize("head", HEADS)
-def test_two_ranks_with_split_weights_train_and_judge_as_one(head, folders):
+def test_two_ranks_train_and_judge_as_one(head, folders):
     ours, theirs = (load_file(folder / head / "checkpoint" / "model.safetensors") for folder in folders)
     assert tiny.furthest(ours, theirs) < 2e-5
     courses = [tiny.course(folder / head) for folder in folders]
