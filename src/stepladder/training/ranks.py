@@ -2,6 +2,8 @@
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -11,6 +13,7 @@ from accelerate import Accelerator, DeepSpeedPlugin
 from accelerate.utils import InitProcessGroupKwargs
 
 from stepladder.errors import StepladderError
+from stepladder.files import alone
 from stepladder.study.optimisation import Optimisation
 
 Item = TypeVar("Item")
@@ -59,9 +62,33 @@ def _accelerator(optimisation: Optimisation) -> Accelerator:
         return Accelerator(cpu=on_cpu, mixed_precision=precision)
     if "LOCAL_RANK" not in os.environ:  # DeepSpeed would look for MPI to learn that it is alone
         os.environ |= _ALONE
+    if on_cpu:
+        _load_exchange()
     # On CPUs accelerate sees the ranks of DeepSpeed only if it is told how they talk to each other.
     talk = [InitProcessGroupKwargs(backend="gloo")] if on_cpu else []
     return Accelerator(mixed_precision=precision, deepspeed_plugin=_deepspeed(optimisation), kwargs_handlers=talk)
+
+
+def _load_exchange() -> None:
+    """DeepSpeed's exchange between the ranks of one node's CPUs, compiled at its first use on a machine."""
+    from deepspeed.accelerator import get_accelerator
+    from torch.utils.cpp_extension import _get_build_directory
+
+    builder = get_accelerator().create_op_builder("ShareMemCommBuilder")
+    with without_dead_builds(Path(_get_build_directory(builder.name, verbose=False))):
+        builder.load()
+
+
+@contextmanager
+def without_dead_builds(folder: Path) -> Iterator[None]:
+    """Lets one process at a time build or load an extension in a folder of torch's.
+
+    Torch's own lock there is a file: a process that is killed leaves it behind, and all others would wait for it for
+    ever. Under a lock of the operating system, which dies with its process, such a file is nobody's.
+    """
+    with alone(folder.with_name(f"{folder.name}.lock")):
+        (folder / "lock").unlink(missing_ok=True)
+        yield
 
 
 def _deepspeed(optimisation: Optimisation) -> DeepSpeedPlugin:
