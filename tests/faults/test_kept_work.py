@@ -34,7 +34,7 @@ def test_a_training_goes_on_beside_a_damaged_checkpoint(finished, tmp_path, dama
     shutil.rmtree(results / STUDY / "policies/sft")
     target = results / STUDY / "policies/sft/seed0/history.jsonl"
     line = re.sub(r"--max-seconds [\d.]+", "--max-seconds 1", command_of(results, target))
-    stopped = subprocess.run(shlex.split(line), **surroundings(ROOT), timeout=300)
+    stopped = subprocess.run(shlex.split(line), **surroundings(ROOT, {}), timeout=300)
     assert "time budget" in the_line(stopped)
     (kept,) = (results / STUDY / "checkpoints").glob("policies-sft-*/step-*")
     before = state(results)
