@@ -33,14 +33,9 @@ def run(
     *options: str,
     config: dict[str, str] | None = None,
     profile: str = "local",
-    cold: bool = False,
 ) -> str:
-    """Runs a study to its end and returns what Snakemake said.
-
-    Args:
-        cold: every job loads its libraries anew, as a user's does.
-    """
-    environment = warm.ENVIRONMENT if cold or profile != "local" else warm.environment()
+    """Runs a study to its end and returns what Snakemake said."""
+    environment = warm.environment() if profile == "local" else warm.ENVIRONMENT
     done = subprocess.run(
         command(results, files, options, config or {}, profile),
         cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, timeout=SECONDS,

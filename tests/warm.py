@@ -1,8 +1,8 @@
 """Jobs of tests start as copies of one process that has loaded their libraries: whole graphs would else spend most of
 their time on imports.
 
-A job is the same program with the same arguments, environment, folder and output; only its imports are done before.
-Jobs that must start as a user's do (the quickstart, ranks, Slurm, kills) are not touched.
+A job is the same program with the same arguments, environment, folder, output and status; only its imports are done
+before. Jobs on Slurm and those of several ranks start as a user's do.
 
 `python tests/warm.py SOCKET PID` is that process: it ends when the process PID does. The client is `warm_python.py`.
 """

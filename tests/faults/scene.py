@@ -30,20 +30,18 @@ def attempt(
     results: Path, *options: str, cwd: Path = ROOT, lock: bool = False, files: list[Path] = TINY
 ) -> subprocess.CompletedProcess[str]:
     """A run that may fail. ``lock``: with Snakemake's own lock in ``cwd``, as without make."""
-    environment = warm.environment()
-    return subprocess.run(
-        line_of(results, files, *options, lock=lock), **surroundings(cwd, environment), timeout=SECONDS
-    )
+    line = line_of(results, files, *options, lock=lock)
+    return subprocess.run(line, **surroundings(cwd, warm.environment()), timeout=SECONDS)
 
 
 def start(results: Path, *options: str, cwd: Path = ROOT, lock: bool = False) -> subprocess.Popen[str]:
     """A run in a process group of its own, its jobs in it."""
-    line, environment = line_of(results, TINY, *options, lock=lock), warm.ENVIRONMENT
-    return subprocess.Popen(line, **surroundings(cwd, environment), start_new_session=True)
+    line = line_of(results, TINY, *options, lock=lock)
+    return subprocess.Popen(line, **surroundings(cwd, warm.environment()), start_new_session=True)
 
 
 def kill(process: subprocess.Popen[str]) -> None:
-    """Kills every process of a run at once."""
+    """Kills every process of a run at once; a job that is a copy of the warm process is killed as its client is."""
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate(timeout=30)
 

@@ -12,7 +12,7 @@ from graph import QUICKSTART, run
 @pytest.fixture(scope="module")
 def results(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("quickstart") / "results"
-    run(folder, [QUICKSTART], cold=True)
+    run(folder, [QUICKSTART])
     return folder / "quickstart"
 
 

@@ -43,6 +43,27 @@ def test_arguments_folder_environment_output_and_status_are_the_jobs_own(folder)
     assert second == "on the other channel" and (folder / "log").read_text() == said
 
 
+ENDINGS = {
+    "at its end": ("", 0, ""),
+    "by exit": ("sys.exit()", 0, ""),
+    "by a status": ("sys.exit(3)", 3, ""),
+    "by a message": ("sys.exit('no such node')", 1, "no such node"),
+    "by an error": ("raise ValueError('row 3')", 1, "ValueError: row 3"),
+}
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_job_ends_with_its_status_its_last_words_and_what_it_left_for_the_end(folder, ending):
+    last, status, said = ENDINGS[ending]
+    script = f"import atexit, sys\natexit.register(print, 'left for the end')\nprint('not flushed')\n{last}\n"
+    (folder / "workflow/scripts/job.py").write_text(script)
+    job = shell(folder, "set -o pipefail; python workflow/scripts/job.py 2>&1 | cat")
+    lines = job.communicate(timeout=60)[0].splitlines()
+    assert job.returncode == status
+    assert {"not flushed", "left for the end"} <= set(lines)
+    assert not said or said in lines
+
+
 def test_other_programs_start_as_ever(folder):
     job = shell(folder, "python -c 'import sys; print(\"torch\" in sys.modules)'")
     assert job.communicate(timeout=60)[0] == "False\n"
