@@ -62,7 +62,7 @@ def serve(place: Path, owner: int) -> None:
         importlib.import_module(name)
     set_by_libraries = {name: value for name, value in os.environ.items() if loaded_with.get(name) != value}
     gc.freeze()
-    gc.unfreeze = lambda: None  # vLLM's engine does so as it ends, and would then look through all libraries for garbage
+    gc.unfreeze = lambda: None  # vLLM does so as an engine ends, and would look through all libraries
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(f"{place}.new")
     listener.listen(64)
