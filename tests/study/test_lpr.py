@@ -98,12 +98,15 @@ def test_the_second_round_replays_part_of_the_first_and_dev_chooses(results, stu
 
 
 def test_options_in_another_order_are_the_same_questions(results):
-    asked = [
-        [row["question_id"] for row in read_records(results / f"evaluations/{name}/seed0/answers.parquet", ANSWERS)
-         if row["decoding"] == "greedy"]
+    as_given, shuffled = (
+        {row["question_id"]: row for row in read_records(results / f"evaluations/{name}/seed0/answers.parquet", ANSWERS)
+         if row["decoding"] == "greedy"}
         for name in ("sft", "sft_shuffled")
-    ]  # fmt: skip
-    assert sorted(asked[0]) == sorted(asked[1])
+    )  # fmt: skip
+    assert as_given.keys() == shuffled.keys()
+    assert {tuple(row["option_order"]) for row in as_given.values()} == {(1, 2, 3, 4)}
+    orders = [tuple(row["option_order"]) for row in shuffled.values()]
+    assert len(set(orders)) > 1 and all(sorted(order) == [1, 2, 3, 4] for order in orders)
 
 
 def test_of_reclor_much_stands_in_what_was_learnt_from(real_data, tmp_path):
