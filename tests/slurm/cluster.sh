@@ -15,6 +15,7 @@ set -euo pipefail
 
 RUN=$(realpath -m "${SLURM_TEST_DIR:-${TMPDIR:-/tmp}/stepladder-slurm}")
 PORT=${SLURM_TEST_PORT:-26817}            # this one and the next five
+CLUSTER=stepladder
 NODES=(node1 node2 node3)
 CPUS=8
 MEMORY=20000                              # MB a node
@@ -55,8 +56,12 @@ wait_for() { # WHAT COMMAND...: until the command succeeds, for half a minute
     return 1
 }
 
+ours() { # does this machine's slurm.conf lead to the cluster of this run folder?
+    [ "$(readlink "$LINK")" = "$SLURM_CONF" ]
+}
+
 configure() {
-    if [ -e "$LINK" ] && [ "$(readlink "$LINK")" != "$SLURM_CONF" ]; then
+    if [ -e "$LINK" ] && ! ours; then
         echo "cluster.sh: $LINK belongs to another cluster; nothing was started" >&2
         exit 1
     fi
@@ -73,7 +78,7 @@ configure() {
     local node at=0 number
     : >"$RUN/gres.conf"
     cat >"$SLURM_CONF" <<CONF
-ClusterName=stepladder
+ClusterName=$CLUSTER
 SlurmctldHost=localhost(127.0.0.1)
 SlurmctldPort=$PORT
 SlurmUser=root
@@ -175,7 +180,7 @@ up() {
     # slurmdbd reads its configuration from beside slurm.conf.
     start slurmdbd slurmdbd -D
     wait_for slurmdbd sacctmgr -n list cluster
-    sacctmgr -i add cluster stepladder >>"$RUN/log/sacctmgr.log" 2>&1 || true
+    sacctmgr -i add cluster "$CLUSTER" >>"$RUN/log/sacctmgr.log" 2>&1 || true
     sacctmgr -i add account default >>"$RUN/log/sacctmgr.log" 2>&1 || true
     sacctmgr -i add user root account=default >>"$RUN/log/sacctmgr.log" 2>&1 || true
 
@@ -189,12 +194,16 @@ start_node() { # NODE: its daemon, at work in its own folder, by which all that 
     start "slurmd.$1" env --chdir="$RUN/spool/$1" slurmd -D -N "$1"
 }
 
+in_job_on() { # NODE PROCESS: is it of a job that this cluster runs there? Other clusters may call a node the same.
+    grep -qzx "SLURMD_NODENAME=$1" "$2/environ" && grep -qzx "SLURM_CLUSTER_NAME=$CLUSTER" "$2/environ"
+}
+
 kill_node() { # NODE: the daemon and all that runs under it, as when a machine loses power
     local process pids
     while true; do
         pids=()
         for process in /proc/[0-9]*; do
-            if [ "$(readlink "$process/cwd")" = "$RUN/spool/$1" ] || grep -qzx "SLURMD_NODENAME=$1" "$process/environ"; then
+            if [ "$(readlink "$process/cwd")" = "$RUN/spool/$1" ] || in_job_on "$1" "$process"; then
                 pids+=("${process#/proc/}")
             fi
         done 2>/dev/null
@@ -208,11 +217,12 @@ ready() { # every node is there and can take jobs
 }
 
 down() {
+    ours || return 0
     local name
     for name in "${NODES[@]}"; do kill_node "$name"; done
     for name in slurmctld slurmdbd mariadbd munged; do stop "$name"; done
     rm -rf "$RUN"
-    if [ "$(readlink "$LINK")" = "$SLURM_CONF" ]; then rm "$LINK"; fi
+    rm "$LINK"
 }
 
 case ${1:-} in
