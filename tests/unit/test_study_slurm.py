@@ -5,11 +5,14 @@ import re
 import subprocess
 import sys
 from types import SimpleNamespace
+from typing import get_args
 
 import pytest
 from study_files import write
 
-from stepladder.study.resources import torchrun_on_one_node
+from stepladder.study.load import Sources
+from stepladder.study.resources import request, torchrun_on_one_node
+from stepladder.study.settings import Scale, Work
 
 MULTI_NODE = {
     "scale": {
@@ -149,3 +152,15 @@ def test_the_executor_asks_slurm_for_one_task_on_each_of_two_nodes(on_two_nodes)
     assert line.endswith("--gres=gpu:h200:4 --gpus=h200:8")
     assert "--nodes=2" in line and "--ntasks=2" in line and "--cpus-per-task=32" in line
     assert "--ntasks-per-gpu" not in line
+
+
+def test_the_partition_file_has_a_place_for_the_most_that_any_shipped_scale_asks_for(root):
+    partitions = pytest.importorskip("snakemake_executor_plugin_slurm.partitions", reason="needs the extra 'slurm'")
+    offered = partitions.read_partition_file(root / "profiles/slurm/partitions.yaml")
+    for file in sorted((root / "config/scale").glob("*.yaml")):
+        scale = Scale(**Sources([file]).merged()["scale"])
+        for work in get_args(Work):
+            most = _Resources(request(work, scale, billions=1000.0, attempt=1))  # retries are bounded as size is
+            job = SimpleNamespace(threads=most["threads"], resources=most)
+            fitting = {each.name for each in offered if each.score_job_fit(job) is not None}
+            assert ("gpu" if "gpu" in most else "cpu") in fitting, (file.name, work, most)
