@@ -11,9 +11,11 @@ from stepladder.errors import StepladderError
 def started() -> float:
     """When this job's shell began, in seconds since 1970: before Python and its libraries were loaded.
 
-    Rules export it as STEPLADDER_STARTED; without it the job starts now.
+    Rules export it as STEPLADDER_STARTED; without it the job starts now. So it does for ranks on other nodes than the
+    shell's: their clocks may differ, and the ranks on the shell's node keep the time for all.
     """
-    return float(os.environ.get("STEPLADDER_STARTED") or time.time())
+    told = os.environ.get("STEPLADDER_STARTED") if os.environ.get("SLURM_NODEID", "0") == "0" else None
+    return float(told or time.time())
 
 
 class Budget:

@@ -37,6 +37,13 @@ def test_a_job_starts_when_its_shell_does(clock, monkeypatch):
     assert started() == EPOCH - 120
 
 
+@pytest.mark.parametrize(("node", "expected"), [("0", EPOCH - 120), ("1", EPOCH)])
+def test_the_shells_clock_is_asked_on_its_own_node_only(clock, monkeypatch, node, expected):
+    monkeypatch.setenv("STEPLADDER_STARTED", str(EPOCH - 120))
+    monkeypatch.setenv("SLURM_NODEID", node)
+    assert started() == expected
+
+
 def test_loading_counts_and_a_first_unit_may_try_while_there_is_time(clock):
     budget = Budget(300, EPOCH - 120)
     assert not budget.spent()
