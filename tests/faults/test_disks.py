@@ -1,6 +1,5 @@
 """A disk that is full or may not be written: one line says so, nothing half-written counts, and then the run ends."""
 
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -8,6 +7,8 @@ from pathlib import Path
 
 import pytest
 from scene import STUDY, attempt, copy_of, ends, nothing_left, state, the_line, untouched
+
+from skips import skip
 
 NODES = ("dpo_random", "tables/main")
 
@@ -25,9 +26,7 @@ def disk(tmp_path, finished) -> Iterator[Path]:
     try:
         mount("-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder))
     except (OSError, subprocess.SubprocessError) as refused:
-        if os.environ.get("CI") == "true":  # where nothing may be skipped unseen
-            raise
-        pytest.skip(f"this user may not mount a disk: {refused}")
+        skip(f"this user may not mount a disk: {refused}")
     try:
         results = copy_of(finished, folder)
         for node in ("policies/dpo_random", "evaluations/dpo_random", "tables/main"):

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from skips import skip
+
 SECONDS = 60
 
 
@@ -107,9 +109,9 @@ class Server:
 def server(tmp_path_factory) -> Iterator[Server]:
     """The server; skips where PostgreSQL or its Python driver is not installed."""
     if not (_program("initdb") and _program("postgres")):
-        pytest.skip("PostgreSQL is not installed (Debian package postgresql)")
+        skip("PostgreSQL is not installed (Debian package postgresql)")
     if importlib.util.find_spec("psycopg2") is None:
-        pytest.skip("psycopg2-binary is not installed")
+        skip("psycopg2-binary is not installed")
     database = Postgres()
     try:
         server = Server(database, tmp_path_factory.mktemp("server"))

@@ -5,6 +5,8 @@ import subprocess
 
 import pytest
 
+from skips import skip
+
 
 @pytest.fixture(scope="session", autouse=True)
 def cluster() -> None:
@@ -14,4 +16,4 @@ def cluster() -> None:
     except (OSError, subprocess.TimeoutExpired):
         said = ""
     if not re.search(r"^ClusterName\s*= stepladder$", said, re.MULTILINE):
-        pytest.skip("the test cluster does not answer; as root, tests/slurm/cluster.sh up starts it (.ci/run does)")
+        skip("the test cluster does not answer; as root, tests/slurm/cluster.sh up starts it (.ci/run does)")
