@@ -141,7 +141,8 @@ def test_no_credential_is_written_anywhere(server, tmp_path, root):
         "questions": {"one": {"source": "generated", "sets": ["qqa"], "splits": {"sft": 9}}},
     }
     (project / "study.yaml").write_text(yaml.safe_dump(study))
-    credentials = {"MLFLOW_TRACKING_USERNAME": "reader", "MLFLOW_TRACKING_PASSWORD": secret, "HF_TOKEN": secret}
+    credentials = {"MLFLOW_TRACKING_USERNAME": "reader"}
+    credentials |= dict.fromkeys(("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN", "HF_TOKEN"), secret)
     command = [str(Path(sys.executable).parent / "snakemake"), "--nolock", "--profile", "profiles/local"]
     done = subprocess.run(
         [*command, "--configfile", "study.yaml"],
