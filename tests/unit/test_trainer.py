@@ -1,6 +1,8 @@
 """The trainer's step, its budget and its checkpoints."""
 
 import json
+import math
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -50,6 +52,30 @@ def test_the_gradient_norm_is_that_before_clipping_and_clipping_bites():
     expected = torch.stack([p.grad.norm() for p in model.parameters()]).norm().item()
     assert norms == pytest.approx([expected, expected], rel=1e-4)
     assert all(0 < step <= 1.1e-3 for step in moved)
+
+
+@pytest.mark.parametrize("factor", [math.nan, math.inf])
+def test_a_gradient_that_is_not_finite_is_one_line_and_moves_no_weight(factor):
+    run = tiny.LanguageRun()
+    run.steps(1)
+    before = run.weights()
+
+    def broken(module, chosen):
+        total, reported = run.loss(module, chosen)
+        return total * factor, reported
+
+    with pytest.raises(StepladderError, match=r"gradient of step 2 is not finite; lower optimisation.learning_rate"):
+        run.trainer.step(run.batches[1], run.weight(run.batches[1]), broken)
+    assert run.trainer.steps_done == 1 and tiny.furthest(before, run.weights()) == 0.0
+
+
+@pytest.mark.parametrize("said", [-1.0, math.inf, math.nan])
+def test_what_deepspeed_says_of_a_gradient_that_is_not_finite_is_the_same_line(said):
+    trainer = tiny.LanguageRun().trainer
+    trainer.optimisation = Optimisation(deepspeed="zero2")
+    trainer.model = SimpleNamespace(get_global_grad_norm=lambda: said)
+    with pytest.raises(StepladderError, match="gradient of step 1 is not finite"):
+        trainer._update()
 
 
 def test_the_learning_rate_follows_its_course():

@@ -105,6 +105,9 @@ class Trainer:
 
         Returns:
             means over the batch of what the loss reports, with the gradient norm and the learning rate.
+
+        Raises:
+            StepladderError: on every rank, when the gradient norm is not finite; the last checkpoint stays.
         """
         at = self.steps_done if done is None else done * self.total_steps
         factor = learning_rate_factor(at, self.total_steps, self.optimisation)
@@ -131,12 +134,21 @@ class Trainer:
 
     def _update(self) -> float:
         limit = self.optimisation.clip_norm
-        if self.optimisation.deepspeed != "none":
-            return float(self.model.get_global_grad_norm() or 0.0)
-        norm = self.accelerator.clip_grad_norm_(self.model.parameters(), limit if limit else float("inf"))
+        if self.optimisation.deepspeed != "none":  # which has stepped already, or silently has not
+            return self._finite(self.model.get_global_grad_norm() or 0.0)
+        norm = self._finite(self.accelerator.clip_grad_norm_(self.model.parameters(), limit if limit else float("inf")))
         self.optimizer.step()
         self.optimizer.zero_grad()
-        return float(norm)
+        return norm
+
+    def _finite(self, norm: float | Tensor) -> float:
+        """The global gradient norm, the same on every rank, if it is one: DeepSpeed says -1 or inf where it is not."""
+        found = float(norm)
+        if not 0.0 <= found < float("inf"):
+            raise StepladderError(
+                f"gradient of step {self.steps_done + 1} is not finite; lower optimisation.learning_rate or clip_norm"
+            )
+        return found
 
     def save_checkpoint(self, folder: Path, extra: dict[str, Any]) -> None:
         """Keeps everything that a resume needs, under a name that appears only when it is whole."""
