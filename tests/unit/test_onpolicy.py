@@ -13,7 +13,7 @@ from stepladder.policies.actor_critic import Actor, ActorCritic, frozen_logprobs
 from stepladder.policies.clipped import kl_estimate
 from stepladder.policies.credit import credit_episodes
 from stepladder.policies.language import load_reference
-from stepladder.policies.updates import update
+from stepladder.policies.updates import _loss, update
 from stepladder.rewards.reward import Reward
 
 
@@ -93,6 +93,33 @@ def test_later_updates_feel_the_reference_and_the_clip(start):
     assert losses["kl"] > 1e-3 and 0 < losses["clipped"] < 1
     expected = losses["policy_loss"] + 0.5 * losses["kl"] + losses["value_loss"]
     assert losses["loss"] == pytest.approx(expected, rel=1e-4)
+
+
+class Garbled(torch.nn.Module):
+    """Says what the inner module says, and garbage of padding."""
+
+    def __init__(self, inner: torch.nn.Module, garbage: float):
+        super().__init__()
+        self.inner, self.garbage = inner, garbage
+
+    def forward(self, ids, attention, first, temperature):
+        said = self.inner(ids, attention, first, temperature)
+        return tuple(each.masked_fill(attention[:, first:] == 0, self.garbage) for each in said)
+
+
+@pytest.mark.parametrize("estimator", ["k1", "k2", "k3"])
+@pytest.mark.parametrize("garbage", [math.nan, math.inf, -math.inf])
+def test_padding_may_hold_anything(start, estimator, garbage):
+    spec = ppo(kl_coefficient=0.5, kl_estimator=estimator)
+    found, trainer = prepared(start, spec)
+    for episode in found:
+        episode.reference_logprobs = episode.reference_logprobs - 0.1
+    loss, model = _loss(found, spec, 0, 1.0), trainer.bare_model
+    expected, told = loss(model, range(8))
+    total, said = loss(Garbled(model, garbage), range(8))
+    assert said == told and total == expected and said["kl"] > 0
+    total.backward()
+    assert all(weight.grad is None or weight.grad.isfinite().all() for weight in model.parameters())
 
 
 @pytest.mark.parametrize("estimator", ["k2", "k3"])

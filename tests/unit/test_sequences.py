@@ -1,5 +1,6 @@
 """Sequences as batches, and the log-probs of their targets against a plain softmax."""
 
+import math
 import random
 
 import pytest
@@ -126,3 +127,15 @@ def test_the_id_of_padding_is_a_token_like_others_where_an_answer_has_it(model):
         logprobs, mask = answer_logprobs(model, rows, CPU)
         for row, real, sequence in zip(logprobs, mask, rows, strict=True):
             assert torch.allclose(row[real].double(), reference(model, sequence), atol=1e-5)
+
+
+@pytest.mark.parametrize("garbage", [math.nan, math.inf])
+def test_logits_of_padding_may_be_anything(model, sequences, garbage):
+    def garbled(attention_mask, **inputs):
+        output = model(attention_mask=attention_mask, **inputs)
+        kept = attention_mask[:, -output.logits.size(1) :]
+        output.logits = output.logits.masked_fill(kept[..., None] == 0, garbage)
+        return output
+
+    with torch.no_grad():
+        assert torch.equal(answer_logprobs(garbled, sequences, CPU)[0], answer_logprobs(model, sequences, CPU)[0])

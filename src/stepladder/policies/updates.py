@@ -64,7 +64,7 @@ def _loss(episodes: Sequence[Episode], spec: Ppo, iteration: int, tokens_a_seque
         old, fixed = padded("old_logprobs"), padded("reference_logprobs")
         logprobs, *values = module(ids, attention, first, spec.temperature)
         surrogate = clipped_policy_loss(logprobs, old, padded("advantages"), mask, spec.clip, count=1)
-        kl = kl_estimate(logprobs * mask, fixed * mask, spec.kl_estimator) * mask
+        kl = kl_estimate(logprobs.where(mask, 0.0), fixed, spec.kl_estimator)  # both 0 in padding
         pull = kl.sum() if spec.kl_unit == "token" else kl.clamp(0.0, MOST_KL_AS_PUBLISHED).sum() * tokens_a_sequence
         clipped = (((logprobs - old).exp() - 1).abs() > spec.clip) & mask
         total = policy_weight * (surrogate + spec.kl_coefficient * pull if spec.kl_in == "loss" else surrogate)

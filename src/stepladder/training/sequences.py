@@ -74,8 +74,8 @@ def nucleus(logits: Tensor, top_p: float) -> Tensor:
 def answer_logprobs(
     model: nn.Module, sequences: Sequence[TokenSequence], device: torch.device, temperature: float = 1.0
 ) -> tuple[Tensor, Tensor]:
-    """Log-probs of each sequence's targets and their mask, both (batch, tokens from the first target on)."""
+    """Log-probs of each sequence's targets, 0 elsewhere, and their mask, both (batch, tokens from first target on)."""
     ids, attention, targets = collate(sequences, device)
     first = first_target(sequences)
     mask = targets[:, first:]
-    return token_logprobs(model, ids, attention, first, temperature) * mask, mask
+    return token_logprobs(model, ids, attention, first, temperature).where(mask, 0.0), mask
