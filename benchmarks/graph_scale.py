@@ -3,13 +3,12 @@
     python benchmarks/graph_scale.py [JOBS ...]
 
 Studies of about 100, 1 000 and 10 000 jobs are made from the quickstart by adding variants of its DPO node with an
-evaluation each, in one seed and in ten; then comes every shipped study at 7B with five seeds. Goals: 15 s for the
-dry-run of 10 000 jobs, 5 s for every shipped study.
+evaluation each, in one seed and in ten; before them comes every shipped study at each of its full scales with five
+seeds. Goals: 15 s for the dry-run of 10 000 jobs, 5 s for every shipped study.
 """
 
 import os
 import re
-import resource
 import subprocess
 import sys
 import tempfile
@@ -32,9 +31,13 @@ def variants(jobs: int, seeds: int) -> dict:
     return {
         "seeds": seeds,
         "policies": {name: {"method": "dpo", "from": "sft", "pairs": ["outcome"]} for name in names},
-        "evaluations": {name: {"policy": name, "questions": "six", "split": "test", "samples": 0} for name in names},
+        "evaluations": {
+            name: {"method": "sampled", "policy": name, "questions": "six", "split": "test", "samples": 0}
+            for name in names
+        },
         "tables": {
             f"table_{start}": {
+                "kind": "answers",
                 "title": "Variants",
                 "baseline": "SFT",
                 "rows": [
@@ -47,6 +50,11 @@ def variants(jobs: int, seeds: int) -> dict:
     }
 
 
+def full_scales(study: Path) -> list[Path]:
+    """Those of the study alone, and where there are none that of all studies."""
+    return sorted(Path("config/scale").glob(f"*_{study.stem}.yaml")) or [Path("config/scale/7b.yaml")]
+
+
 def measure(title: str, files: list[Path], settings: list[str]) -> None:
     """Prints one line: nodes and jobs, seconds to read, seconds and memory of the dry-run."""
     started = time.perf_counter()
@@ -55,35 +63,32 @@ def measure(title: str, files: list[Path], settings: list[str]) -> None:
     read = time.perf_counter() - started
     command = [str(Path(sys.executable).parent / "snakemake"), "--dry-run", "--nolock", "--quiet", "rules"]
     command += ["--profile", "profiles/slurm", "--configfile", *map(str, files), "--config", *settings]
-    before, started = _processor_seconds(), time.perf_counter()
-    done = subprocess.run(command, capture_output=True, text=True)
+    started = time.perf_counter()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        said = process.stdout.read()
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
     planned = time.perf_counter() - started
-    total = re.search(r"^total\s+(\d+)", done.stdout, re.MULTILINE)
-    if done.returncode or not total:
-        sys.exit(done.stdout[-2000:] + done.stderr[-2000:])
-    processor = _processor_seconds() - before
-    # Linux counts in KiB, and the largest child so far: lines come in the order of their size.
-    memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
+    total = re.search(r"^total\s+(\d+)", said, re.MULTILINE)
+    if process.returncode or not total:
+        sys.exit(said[-4000:])
+    processor = used.ru_utime + used.ru_stime  # what it costs on a machine that has other work, too
+    memory = used.ru_maxrss // 1024  # Linux counts in KiB
     print(
-        f"{title:34} {len(study.nodes):6} {total[1]:>6} {read:8.2f} {planned:8.1f} {processor:8.1f} {memory:6}",
+        f"{title:46} {len(study.nodes):6} {total[1]:>6} {read:8.2f} {planned:8.1f} {processor:8.1f} {memory:6}",
         flush=True,
     )
 
 
-def _processor_seconds() -> float:
-    """Of all children so far: what a run costs on a machine that has other work, too."""
-    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return spent.ru_utime + spent.ru_stime
-
-
 def main() -> None:
     os.chdir(ROOT)
-    print(f"{'study':34} {'nodes':>6} {'jobs':>6} {'read s':>8} {'plan s':>8} {'CPU s':>8} {'MB':>6}")
+    print(f"{'study':46} {'nodes':>6} {'jobs':>6} {'read s':>8} {'plan s':>8} {'CPU s':>8} {'MB':>6}")
     with tempfile.TemporaryDirectory() as folder:
         results = f"results={folder}/results"
         for file in sorted(Path("config/studies").glob("*.yaml")) if DATA.is_dir() else []:
-            files = [file, Path("config/scale/7b.yaml")]
-            measure(f"{file.stem} at 7b, five seeds", files, ["seeds=5", f"data_dir={DATA}", results])
+            for scale in full_scales(file):
+                settings = ["seeds=5", f"data_dir={DATA}", results]
+                measure(f"{file.stem} at {scale.stem}, five seeds", [file, scale], settings)
         for jobs in [int(word) for word in sys.argv[1:]] or [100, 1000, 10000]:
             for seeds in (1, 10):
                 overlay = Path(folder) / f"{jobs}-{seeds}.yaml"
