@@ -1,7 +1,7 @@
 """What clusters do to jobs. Every time the same command goes on by itself and ends with the undisturbed result.
 
 The job is the SFT of the quickstart, its inputs copied from an undisturbed run. All interruptions happen at the same
-time, each to a run of its own, since most of that time is spent waiting for Slurm.
+time, each to a run of its own, since most of that time is spent waiting for Slurm. Last comes one of a sampling.
 """
 
 import os
@@ -19,6 +19,7 @@ from jobs import GPU, Process, Run, copy_nodes, started, wait_for
 from graph import ROOT
 
 SFT = Path("quickstart/policies/sft/seed0")
+SAMPLES = Path("quickstart/trajectories/samples/seed0")
 RESULT = ["checkpoint/model.safetensors", "history.jsonl"]
 
 
@@ -178,3 +179,20 @@ def test_a_job_whose_node_is_lost_runs_on_another_under_its_number(interrupted):
     assert state == "NODE_FAIL"
     assert first["JobIDRaw"] == second["JobIDRaw"]
     assert (first["NodeList"], second["NodeList"]) == ("node2", "node1")
+
+
+def test_a_sampling_that_is_cancelled_goes_on_after_its_last_whole_chunk(finished, tmp_path):
+    copy_nodes(finished, tmp_path / "results", "questions", "models", "policies/base", "policies/sft")
+    file = tmp_path / "one_shard.yaml"
+    file.write_text(yaml.safe_dump({"scale": {"shards": 1}}))  # which then has all three chunks
+    first_chunk = "quickstart/checkpoints/trajectories-samples-*/sampled/chunk-0.parquet"
+    with started(tmp_path, [*GPU, file], str(tmp_path / "results" / SAMPLES / "metrics.json")) as run:
+        job = run.at_work("sample.py")
+        wait_for("a first chunk", lambda: list(run.results.glob(first_chunk)))
+        os.kill(job.pid, signal.SIGSTOP)  # it must not be faster than Slurm
+        tell_slurm("scancel", "--signal=KILL", job.job)
+        run.finish()
+    log = (run.results / "quickstart/logs/trajectories/samples.seed0.1-of-1.log").read_text()  # of the last attempt
+    assert "chunk 1/3" not in log and "chunk 3/3" in log
+    made, expected = (each / SAMPLES / "trajectories.parquet" for each in (run.results, finished))
+    assert made.read_bytes() == expected.read_bytes()
