@@ -34,10 +34,13 @@ def attempt(
     return subprocess.run(line, **surroundings(cwd, warm.environment()), timeout=SECONDS)
 
 
-def start(results: Path, *options: str, cwd: Path = ROOT, lock: bool = False) -> subprocess.Popen[str]:
-    """A run in a process group of its own, its jobs in it."""
+def start(
+    results: Path, *options: str, cwd: Path = ROOT, lock: bool = False, cold: bool = False
+) -> subprocess.Popen[str]:
+    """A run in a process group of its own, its jobs in it. ``cold``: they load their libraries, as a user's do."""
     line = line_of(results, TINY, *options, lock=lock)
-    return subprocess.Popen(line, **surroundings(cwd, warm.environment()), start_new_session=True)
+    environment = warm.ENVIRONMENT if cold else warm.environment()
+    return subprocess.Popen(line, **surroundings(cwd, environment), start_new_session=True)
 
 
 def kill(process: subprocess.Popen[str]) -> None:
