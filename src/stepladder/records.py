@@ -92,9 +92,9 @@ LABELS = _schema(
 # One state with its rollouts, lists in the order of their draws. `step`: how many steps it has behind it in the first
 # trajectory that reached it, 0 for the bare question. An alternative next step has the key of the state that it goes on
 # from as its `parent`; null in states of trajectories. `state_ids`: of prompt and answer so far. Of each rollout:
-# whether its answer is right, its own token ids, how many they are, the sum of their log-probs at temperature 1 and as
-# they were sampled (null in unfinished work), and the whole answer. `critic`: what the policy's critic says of the
-# state, where it was asked.
+# whether its answer is right, its own token ids, how many they are, the sum of their log-probs under the policy at the
+# temperature of sampling and as they were sampled, cut by top_p (unfinished work has those at temperature 1, and null),
+# and the whole answer. `critic`: what the policy's critic says of the state, where it was asked.
 ROLLOUTS = _schema(
     _step_key,
     {

@@ -19,6 +19,7 @@ from stepladder.policies.values import Rollout, estimate
 from stepladder.reasoning.states import state_key
 from stepladder.reasoning.tokens import encode_answer
 from stepladder.study.specs.credit import Rollouts
+from stepladder.training.sequences import nucleus
 
 
 class DiceEngine:
@@ -45,9 +46,9 @@ def scene(tmp_path):
     return make_scene(tmp_path)
 
 
-def make_scene(folder, top_p=1.0, **credit):
+def make_scene(folder, top_p=1.0, temperature=0.6, **credit):
     credit = {"kind": "rollouts", "rollouts": 5, **credit}
-    job = tiny.ppo_job(folder, {}, samples=4, rewards=None, top_p=top_p, temperature=0.6, credit=credit)
+    job = tiny.ppo_job(folder, {}, samples=4, rewards=None, top_p=top_p, temperature=temperature, credit=credit)
     sampler = Sampler(job, tiny.tokenizer(), DiceEngine(), None)
     rows = list(tiny.questions()[:4])
     found = sampler.sample([(0, row) for row in rows])
@@ -188,13 +189,13 @@ def test_each_estimator_gets_what_it_asks_for():
         Rollout(0.0, "a bad text", 9, -8.0, -4.0),
         Rollout(0.0, "bad", 2, -1.0, -1.0),
     ]
-    rewards, logprobs, lengths = [1.0, 0.0, 0.0], [-2.0, -8.0, -1.0], [4, 9, 2]
+    rewards, logprobs, sampled, lengths = [1.0, 0.0, 0.0], [-2.0, -8.0, -1.0], [-3.0, -4.0, -1.0], [4, 9, 2]
     expected = {
         "mean": values.mean(rewards),
         "shrinkage": values.shrinkage(rewards, 0.7, 3.0),
-        "probability_weighted": values.probability_weighted(rewards, logprobs, lengths, 0.5, 4.0),
-        "sequence_probability": values.probability_weighted(rewards, logprobs, lengths, 0.0, 1.0),
-        "importance_weighted": values.importance_weighted(rewards, logprobs, [-3.0, -4.0, -1.0]),
+        "probability_weighted": values.probability_weighted(rewards, sampled, lengths, 0.5, 4.0),
+        "sequence_probability": values.probability_weighted(rewards, sampled, lengths, 0.0, 1.0),
+        "importance_weighted": values.importance_weighted(rewards, logprobs, sampled),
         "similarity": values.similarity(rewards, ["a good text", "a bad text", "bad"]),
     }
     for estimator, value in expected.items():
@@ -204,7 +205,7 @@ def test_each_estimator_gets_what_it_asks_for():
 
 
 def test_likely_rollouts_weigh_more_where_they_are_asked_to(tmp_path):
-    sampler, found, questions = make_scene(tmp_path, estimator="probability_weighted")
+    sampler, found, questions = make_scene(tmp_path, temperature=1.0, estimator="probability_weighted")
     weighed = values_by_key(sampler, found, questions)
     assert sampler.engine.sampling.logprobs
     groups, _ = states_by_question(found, first=True)
@@ -227,19 +228,43 @@ def test_shrinkage_leans_to_the_mean_of_all_rollouts_of_the_question(tmp_path):
             assert shrunk[state.key] == pytest.approx((5 * plain[state.key] + 2 * prior) / 7)
 
 
-@pytest.mark.parametrize("temperature", [1.0, 0.5])
-def test_rollouts_are_weighed_against_their_own_temperature(tmp_path, temperature):
-    """Log-probs at the temperature of sampling are those of the scaled logits."""
+def read(model, request, completion, temperature, top_p=1.0) -> float:
+    """Log-prob of a rollout, token by token."""
+    ids = torch.tensor([[*request.prompt_ids, *completion.token_ids]])
+    with torch.no_grad():
+        logprobs = (model(ids).logits[0, :-1] / temperature).log_softmax(-1)
+    own = logprobs.gather(1, ids[0, 1:, None])[:, 0] - nucleus(logprobs, top_p).log()
+    return own[len(request.prompt_ids) - 1 :].sum().item()
+
+
+PLAIN, UNCUT, SAMPLED = "the engine's", (0.5, 1.0), (0.5, 0.9)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "temperature", "top_p", "whole", "cut"),
+    [
+        ("mean", 0.5, 0.9, PLAIN, PLAIN),
+        ("probability_weighted", 1.0, 1.0, PLAIN, PLAIN),
+        ("probability_weighted", 0.5, 0.9, PLAIN, SAMPLED),
+        ("sequence_probability", 0.5, 1.0, PLAIN, UNCUT),
+        ("importance_weighted", 1.0, 1.0, PLAIN, (1.0, 1.0)),
+        ("importance_weighted", 0.5, 0.9, UNCUT, SAMPLED),
+        ("importance_weighted", 0.5, 1.0, UNCUT, UNCUT),
+    ],
+)
+def test_rollouts_are_weighed_by_log_probs_at_their_own_temperature(
+    tmp_path, estimator, temperature, top_p, whole, cut
+):
+    """As they were sampled, and for importance weights under the policy that learns, which is at that temperature."""
     model = tiny.model()
     sampler, found, questions = make_scene(tmp_path)
     value_states(sampler, found, questions, 0, alone())
     requests = sampler.engine.requests[:3]
     completed = [[sampler.engine.completion(request.seed + i) for i in range(2)] for request in requests]
-    told = state_values._sampler_logprobs(alone(policy=model), requests, completed, Sampling(temperature, 1.0, 40))
-    for request, completions, sums in zip(requests, completed, told, strict=True):
-        for each, total in zip(completions, sums, strict=True):
-            ids = torch.tensor([[*request.prompt_ids, *each.token_ids]])
-            with torch.no_grad():
-                logprobs = (model(ids).logits[0, :-1] / temperature).log_softmax(-1)
-            own = logprobs.gather(1, ids[0, 1:, None])[len(request.prompt_ids) - 1 :, 0]
-            assert total == pytest.approx(own.sum().item(), abs=1e-3)
+    sampling = Sampling(temperature, top_p, 40)
+    told = state_values._logprobs(estimator, alone(policy=model), requests, completed, sampling)
+    for of_rollouts, expected in zip(told, (whole, cut), strict=True):
+        for request, completions, sums in zip(requests, completed, of_rollouts, strict=True):
+            for each, total in zip(completions, sums, strict=True):
+                own = sum(each.logprobs) if expected == PLAIN else read(model, request, each, *expected)
+                assert total == pytest.approx(own, abs=1e-3)

@@ -51,7 +51,18 @@ BROKEN = [
             optimisation={"deepspeed": "zero3"},
         ),
         "policies.ppo.optimisation",
-        ["zero3 splits: use zero2 or none"],
+        ["importance_weighted weighs", "zero3 splits: use zero2 or none"],
+    ),
+    (
+        "rollouts weighed as they were sampled by a part of the weights",
+        lambda config: config["policies"]["ppo"].update(
+            rewards=None,
+            temperature=0.6,
+            credit={"kind": "rollouts", "estimator": "probability_weighted"},
+            optimisation={"deepspeed": "zero3"},
+        ),
+        "policies.ppo.optimisation",
+        ["probability_weighted weighs", "zero3 splits: use zero2 or none"],
     ),
     (
         "offload without DeepSpeed",

@@ -186,8 +186,9 @@ def test_log_probs_at_the_temperature_of_sampling_are_those_of_scaled_logits(tmp
     model = tiny.model()
     for row, made in zip(rows, found, strict=True):
         if temperature == 1:
-            assert made["sampler_logprobs"] == row["logprobs"], "as the engine has told them"
+            assert made["logprobs"] == made["sampler_logprobs"] == row["logprobs"], "as the engine has told them"
             continue
+        assert made["logprobs"] == made["sampler_logprobs"], "nothing is cut"
         for ids, logprob in zip(row["rollout_ids"], made["sampler_logprobs"], strict=True):
             whole = torch.tensor([[*row["state_ids"], *ids]])
             with torch.no_grad():
@@ -201,6 +202,7 @@ def test_log_probs_of_a_nucleus_are_greater_by_at_most_what_was_cut(tmp_path, sa
     rows = keep(tmp_path, sampled, temperature=0.5)[:3]
     whole, cut = (with_sampler_logprobs(rows, policy, 0.5, top_p) for top_p in (1.0, 0.9))
     for one, other, row in zip(whole, cut, rows, strict=True):
+        assert other["logprobs"] == one["logprobs"], "the policy's own, at the temperature of sampling"
         for before, after, tokens in zip(
             one["sampler_logprobs"], other["sampler_logprobs"], row["tokens"], strict=True
         ):

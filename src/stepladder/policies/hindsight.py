@@ -24,13 +24,20 @@ def with_sampler_logprobs(
 ) -> list[dict[str, Any]]:
     """Rows of the rollout table with the log-prob of each rollout as it was sampled.
 
-    The engine tells those at temperature 1 and top_p 1 only.
+    The engine tells those at temperature 1 and top_p 1 only; where others were sampled from, ``logprobs`` become those
+    of the policy at their temperature, too.
     """
     if temperature == top_p == 1:
         return [row | {"sampler_logprobs": row["logprobs"]} for row in rows]
+    model = load_reference(policy)
     sequences = [
         TokenSequence((*row["state_ids"], *ids), len(row["state_ids"])) for row in rows for ids in row["rollout_ids"]
     ]
-    found = frozen_logprobs(load_reference(policy), sequences, temperature, top_p)
-    sums = iter([each.sum().item() for each in found])
-    return [row | {"sampler_logprobs": [next(sums) for _ in row["logprobs"]]} for row in rows]
+    whole, cut = (
+        iter([each.sum().item() for each in frozen_logprobs(model, sequences, temperature, share)])
+        for share in (1.0, top_p)
+    )
+    return [
+        row | {"logprobs": [next(whole) for _ in row["tokens"]], "sampler_logprobs": [next(cut) for _ in row["tokens"]]}
+        for row in rows
+    ]

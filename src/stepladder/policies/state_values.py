@@ -146,36 +146,59 @@ def _roll_out(
 ) -> list[list[Rollout]]:
     """The rollouts that each state's request asks for, graded."""
     spec = sampler.job.spec
-    estimator = spec.credit.estimator
-    weighs = estimator in ("probability_weighted", "sequence_probability", "importance_weighted")
+    weighs = spec.credit.estimator in ("probability_weighted", "sequence_probability", "importance_weighted")
     sampling = Sampling(spec.temperature, spec.top_p, spec.max_tokens, logprobs=weighs)
     completed = sampler.engine.generate(requests, sampling, progress="")
-    told = [[0.0] * request.samples for request in requests]
-    if estimator == "importance_weighted":
-        told = _sampler_logprobs(trainer, requests, completed, sampling)
+    told = _logprobs(spec.credit.estimator, trainer, requests, completed, sampling)
     found = []
-    for state, completions, behind in zip(states, completed, told, strict=True):
+    for state, completions, whole, cut in zip(states, completed, *told, strict=True):
         texts = [decode(sampler.tokenizer, [*state.prefix_ids, *each.token_ids]) for each in completions]
         right = are_right(texts, question_of(questions[state.question_id]))
         found.append(
             [
-                Rollout(float(good), text, len(each.token_ids), sum(each.logprobs), own)
-                for good, text, each, own in zip(right, texts, completions, behind, strict=True)
+                Rollout(float(good), text, len(each.token_ids), *logprobs)
+                for good, text, each, *logprobs in zip(right, texts, completions, whole, cut, strict=True)
             ]
         )
     return found
 
 
-def _sampler_logprobs(
-    trainer: Trainer, requests: Sequence[Request], completed: Sequence[Sequence[Completion]], sampling: Sampling
+def _logprobs(
+    estimator: str,
+    trainer: Trainer,
+    requests: Sequence[Request],
+    completed: Sequence[Sequence[Completion]],
+    sampling: Sampling,
+) -> tuple[list[list[float]], list[list[float]]]:
+    """Log-probs of every rollout that an estimator reads: under the policy, and as they were sampled.
+
+    The engine tells those at temperature 1 and top_p 1 only; at others, and to compare the two, the trainer reads them.
+    """
+    told = [[sum(each.logprobs) for each in completions] for completions in completed]
+    plain = sampling.temperature == sampling.top_p == 1
+    match estimator:
+        case "importance_weighted":
+            whole = told if plain else _as_trained(trainer, requests, completed, sampling.temperature)
+            return whole, _as_trained(trainer, requests, completed, sampling.temperature, sampling.top_p)
+        case "probability_weighted" | "sequence_probability" if not plain:
+            return told, _as_trained(trainer, requests, completed, sampling.temperature, sampling.top_p)
+        case _:
+            return told, told
+
+
+def _as_trained(
+    trainer: Trainer,
+    requests: Sequence[Request],
+    completed: Sequence[Sequence[Completion]],
+    temperature: float,
+    top_p: float = 1.0,
 ) -> list[list[float]]:
-    """Log-prob of every rollout as it was sampled; the engine tells those at temperature 1 and top_p 1 only."""
+    """Log-prob of every rollout under the trainer's policy."""
     sequences = [
         TokenSequence((*request.prompt_ids, *each.token_ids), len(request.prompt_ids))
         for request, completions in zip(requests, completed, strict=True)
         for each in completions
     ]
-    policy = trainer.bare_model.policy
-    found = logprobs_as_trained(trainer, policy, sequences, sampling.temperature, sampling.top_p)
+    found = logprobs_as_trained(trainer, trainer.bare_model.policy, sequences, temperature, top_p)
     sums = iter([logprobs.sum().item() for logprobs in found])
     return [[next(sums) for _ in completions] for completions in completed]

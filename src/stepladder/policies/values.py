@@ -30,8 +30,8 @@ class Rollout:
         reward: 1 for a right answer, else 0.
         text: the whole answer, what the state had said already included.
         length: its own tokens.
-        logprob: of its own tokens together, at temperature 1; 0 where it was not asked for.
-        sampler_logprob: the same as it was sampled, at that temperature and top_p.
+        logprob: of its own tokens together, under the policy at the temperature of sampling; 0 if not asked for.
+        sampler_logprob: the same as they were sampled, cut by top_p.
     """
 
     reward: float
@@ -48,18 +48,18 @@ def estimate(rollouts: Sequence[Rollout], how: Estimation, prior: float) -> floa
         prior: mean value of the states of its question, which ``shrinkage`` leans to.
     """
     rewards = [rollout.reward for rollout in rollouts]
-    logprobs, lengths = [rollout.logprob for rollout in rollouts], [rollout.length for rollout in rollouts]
+    sampled, lengths = [rollout.sampler_logprob for rollout in rollouts], [rollout.length for rollout in rollouts]
     match how.estimator:
         case "mean":
             return mean(rewards)
         case "shrinkage":
             return shrinkage(rewards, prior, how.prior_strength)
         case "probability_weighted":
-            return probability_weighted(rewards, logprobs, lengths, how.alpha, how.divisor)
+            return probability_weighted(rewards, sampled, lengths, how.alpha, how.divisor)
         case "sequence_probability":
-            return probability_weighted(rewards, logprobs, lengths, alpha=0.0, divisor=1.0)
+            return probability_weighted(rewards, sampled, lengths, alpha=0.0, divisor=1.0)
         case "importance_weighted":
-            return importance_weighted(rewards, logprobs, [rollout.sampler_logprob for rollout in rollouts])
+            return importance_weighted(rewards, [rollout.logprob for rollout in rollouts], sampled)
         case "similarity":
             return similarity(rewards, [rollout.text for rollout in rollouts])
 

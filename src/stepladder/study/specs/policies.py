@@ -173,10 +173,11 @@ class Ppo(Spec):
     @field_validator("optimisation")
     @classmethod
     def _rollouts_are_weighed_by_whole_weights(cls, value: Optimisation, info: ValidationInfo) -> Optimisation:
-        credit = info.data.get("credit")
-        if value.deepspeed == "zero3" and isinstance(credit, Rollouts) and credit.estimator == "importance_weighted":
+        credit, plain = info.data.get("credit"), info.data.get("temperature") == info.data.get("top_p") == 1.0
+        reads = ("importance_weighted", *(() if plain else ("probability_weighted", "sequence_probability")))
+        if value.deepspeed == "zero3" and isinstance(credit, Rollouts) and credit.estimator in reads:
             raise ValueError(
-                "importance_weighted weighs rollouts with whole weights, which zero3 splits: use zero2 or none"
+                f"{credit.estimator} weighs rollouts with whole weights, which zero3 splits: use zero2 or none"
             )
         return value
 
