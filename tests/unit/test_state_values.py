@@ -217,6 +217,25 @@ def test_likely_rollouts_weigh_more_where_they_are_asked_to(tmp_path):
         assert weighed[state.key] == pytest.approx(values.probability_weighted(rewards, logprobs, lengths))
 
 
+def test_importance_weights_say_how_many_rollouts_count_and_where_too_few_do(tmp_path, monkeypatch):
+    sampler, found, questions = make_scene(tmp_path, estimator="importance_weighted")
+    lean = iter([[0.0] * 5, [0.0, 0.0, 0.0, 0.0, -9.0], [0.0, -9.0, -9.0, -9.0, -9.0]] * 99)  # 5, 4 and 1 of 5 count
+
+    def told(estimator, trainer, requests, completed, sampling):
+        return [next(lean) for _ in completed], [[0.0] * 5 for _ in completed]
+
+    monkeypatch.setattr(state_values, "_logprobs", told)
+    rolled, states = value_states(sampler, found, questions, 0, alone())
+    shares = [state.effective for state in rolled.values()]
+    expected = [(1.0, 0.8, 0.2)[place % 3] for place in range(len(shares))]
+    assert shares == pytest.approx(expected, abs=1e-3)
+    said = describe(rolled, states)
+    assert said["effective"] == pytest.approx(sum(expected) / len(expected), abs=1e-3)
+    assert said["fallbacks"] == pytest.approx(expected.count(0.2) / len(expected))
+    plain, states = value_states(*make_scene(tmp_path / "plain"), 0, alone())
+    assert not {"effective", "fallbacks"} & describe(plain, states).keys()
+
+
 def test_shrinkage_leans_to_the_mean_of_all_rollouts_of_the_question(tmp_path):
     sampler, found, questions = make_scene(tmp_path, estimator="shrinkage", prior_strength=2.0)
     shrunk = values_by_key(sampler, found, questions)

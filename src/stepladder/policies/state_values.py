@@ -12,7 +12,7 @@ from stepladder.policies.actor_critic import logprobs_as_trained
 from stepladder.policies.adaptive import next_round, posterior_deviation
 from stepladder.policies.credit import step_stops
 from stepladder.policies.episodes import Episode, Sampler
-from stepladder.policies.values import Rollout, estimate
+from stepladder.policies.values import LEAST_EFFECTIVE, Rollout, effective_share, estimate
 from stepladder.questions.collect import question_of
 from stepladder.questions.judging import are_right
 from stepladder.reasoning.tokens import decode
@@ -33,17 +33,22 @@ class StateValue:
         deviation: of its posterior given how many rollouts were right, from a uniform prior.
         rollouts: how many it had.
         tokens: generated for them.
+        effective: the share of them that counts under importance weights; None for other estimators.
     """
 
     value: float
     deviation: float
     rollouts: int
     tokens: int
+    effective: float | None = None
 
 
 def describe(found: Mapping[str, StateValue], states: int) -> dict[str, float]:
-    """For the course of the training: sums over the distinct states, and means of value and deviation."""
-    return {
+    """For the course of the training: sums over the distinct states, and means of value and deviation.
+
+    Of importance weights also the mean effective share, and the share of states where they gave way to the plain mean.
+    """
+    said = {
         "states": states,
         "distinct_states": len(found),
         "rollouts": sum(each.rollouts for each in found.values()),
@@ -51,6 +56,10 @@ def describe(found: Mapping[str, StateValue], states: int) -> dict[str, float]:
         "value": fmean(each.value for each in found.values()) if found else 0.0,
         "value_deviation": fmean(each.deviation for each in found.values()) if found else 0.0,
     }
+    shares = [each.effective for each in found.values() if each.effective is not None]
+    if shares:
+        said |= {"effective": fmean(shares), "fallbacks": fmean(share < LEAST_EFFECTIVE for share in shares)}
+    return said
 
 
 def states_by_question(episodes: Sequence[Episode], first: bool) -> tuple[list[list[State]], int]:
@@ -88,7 +97,8 @@ def value_states(
         for rollouts, key in ((rolled[state.key], state.key) for state in group):
             tokens = sum(rollout.length for rollout in rollouts)
             deviation = posterior_deviation(*_count(rollouts))
-            own[key] = StateValue(estimate(rollouts, credit, prior), deviation, len(rollouts), tokens)
+            value, effective = estimate(rollouts, credit, prior), effective_share(rollouts, credit)
+            own[key] = StateValue(value, deviation, len(rollouts), tokens, effective)
     return _joined(gather(own, trainer.ranks)), count
 
 

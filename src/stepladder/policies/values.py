@@ -20,6 +20,8 @@ from stepladder.study.specs.credit import Estimation
 # Constants of the similarity value in the ProbPPO repository.
 AGREEMENT_BONUS = 0.2
 STRANGENESS_PENALTY = 0.1
+# Of K rollouts this share must count for importance weights to be used.
+LEAST_EFFECTIVE = 0.5
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,14 @@ def estimate(rollouts: Sequence[Rollout], how: Estimation, prior: float) -> floa
             return importance_weighted(rewards, [rollout.logprob for rollout in rollouts], sampled)
         case "similarity":
             return similarity(rewards, [rollout.text for rollout in rollouts])
+
+
+def effective_share(rollouts: Sequence[Rollout], how: Estimation) -> float | None:
+    """The share of a state's rollouts that count under importance weights, in [1/K, 1]; None for other estimators."""
+    if how.estimator != "importance_weighted":
+        return None
+    target, sampler = zip(*((rollout.logprob, rollout.sampler_logprob) for rollout in rollouts), strict=True)
+    return effective_sample_size(target, sampler) / len(rollouts)
 
 
 def mean(rewards: ArrayLike) -> float:
@@ -109,7 +119,7 @@ def importance_weighted(rewards: ArrayLike, target_logprobs: ArrayLike, sampler_
     of K.
     """
     numbers, target, sampler = _rollouts(rewards, target_logprobs=target_logprobs, sampler_logprobs=sampler_logprobs)
-    if effective_sample_size(target, sampler) < numbers.size / 2:
+    if effective_sample_size(target, sampler) < LEAST_EFFECTIVE * numbers.size:
         return mean(numbers)
     weights = _softmax(target - sampler)
     limited = np.minimum(weights, np.sqrt(weights.size) * weights.mean())
