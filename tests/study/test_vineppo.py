@@ -78,7 +78,8 @@ def test_one_sample_in_sixteen_is_likelier_right_than_each(results):
 
 def test_on_policy_rows_spend_one_budget_and_stop_with_the_iteration_that_reaches_it(results, study):
     policies = study.names("policies", "ppo")
-    assert policies == ["ppo", "grpo", "vineppo_1", "vineppo_9", "probppo_similarity"]
+    of_probppo = ["probppo_as_claimed", "probppo_as_coded", "probppo_similarity"]
+    assert policies == ["ppo", "grpo", "vineppo_1", "vineppo_9", *of_probppo, "shrinkage"]
     for name in policies:
         spec, said, points = study.spec("policies", name), metrics(results, f"policies/{name}"), history(results, name)
         assert said["iterations"] == len(points) and said["generated_tokens"] == points[-1]["generated_tokens"]
@@ -94,6 +95,11 @@ def test_on_policy_rows_spend_one_budget_and_stop_with_the_iteration_that_reache
 def test_no_policy_has_left_the_reference_before_its_first_update(results, study):
     for name in study.names("policies", "ppo"):
         assert abs(history(results, name)[0]["kl"]) < 1e-5, name
+
+
+def test_at_temperature_1_all_rollouts_count_under_importance_weights(results):
+    for point in history(results, "probppo_as_claimed"):
+        assert point["effective"] > 0.999 and point["fallbacks"] == 0
 
 
 def test_restem_keeps_the_round_that_dev_chose(results, study):
