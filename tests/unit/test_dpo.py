@@ -258,9 +258,14 @@ def test_a_pair_without_reference_is_one_line(tmp_path):
         pairs_with_reference([tmp_path / "pairs"], [tmp_path / "reference"], Counts())
 
 
-def test_no_pair_is_one_line(start, tmp_path):
-    with pytest.raises(StepladderError, match="no pair to train on"):
-        train_dpo(dpo_job(tmp_path, start), [], Counts())
+def test_a_set_without_pairs_is_one_line_and_no_training_without_them(tmp_path):
+    write_records(random_pairs(3), PAIRS, tmp_path / "outcome")
+    reference = [{"pair_id": p["pair_id"], "chosen_logprob": -1.0, "rejected_logprob": -2.0} for p in random_pairs(3)]
+    write_records(reference, REFERENCE, tmp_path / "reference")
+    write_records([], PAIRS, tmp_path / "process")
+    files = [tmp_path / "outcome", tmp_path / "process"]
+    with pytest.raises(StepladderError, match=f"{files[1]} holds no pair to train on"):
+        pairs_with_reference(files, [tmp_path / "reference"] * 2, Counts())
 
 
 def test_all_pairs_are_trained_on_unless_the_published_loader_is_asked_for(start, tmp_path):

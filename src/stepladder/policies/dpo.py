@@ -78,12 +78,16 @@ def pairs_with_reference(
     """All pairs of the files, each once, with the reference's log-probs; those of the first file first.
 
     Raises:
-        StepladderError: when a pair has no reference log-prob.
+        StepladderError: when a file holds no pair, since a policy without them would bear their name; or
+            when a pair has no reference log-prob.
     """
     found: dict[str, dict[str, Any]] = {}
     for pair_file, reference_file in zip(pair_files, reference_files, strict=True):
         reference = {row["pair_id"]: row for row in read_records(reference_file, REFERENCE)}
-        for pair in read_records(pair_file, PAIRS):
+        pairs = read_records(pair_file, PAIRS)
+        if not pairs:
+            raise StepladderError(f"{pair_file} holds no pair to train on; ask for a smaller margin or more answers")
+        for pair in pairs:
             counts.rows_in += 1
             if pair["pair_id"] not in reference:
                 raise StepladderError(f"{reference_file}: no log-probs of pair {pair['pair_id']}; make it anew")
@@ -168,11 +172,9 @@ def train_dpo(job: Job, pairs: Sequence[dict[str, Any]], counts: Counts) -> None
     """Trains the start policy on the pairs; the loss is the mean over pairs.
 
     Raises:
-        StepladderError: without pairs, or when the time budget is spent.
+        StepladderError: when the time budget is spent.
     """
     spec: Dpo = job.spec
-    if not pairs:
-        raise StepladderError("there is no pair to train on; look at metrics.json of the pairs nodes")
     distinct = sorted(last_pairs(pairs) if spec.last_pair_per_question else pairs, key=lambda pair: pair["pair_id"])
     pairs = [pair for pair in distinct for _ in range(pair["copies"])]
     batches = plan_batches([tokens_of(pair) for pair in pairs], spec.optimisation, job.derive_seed("batches"))
