@@ -12,14 +12,15 @@ from stepladder.study.spending import learner, spent_by
 # Raise a stage's number when a change of code changes what it writes: its nodes, and what is made from them, rerun.
 CODE_VERSIONS = dict.fromkeys(STAGES, 1) | {
     "questions": 2,
-    "policies": 5,
+    "policies": 6,
     "trajectories": 2,
     "labels": 4,
     "prms": 5,
     "scores": 2,
     "pairs": 5,
     "evaluations": 6,
-    "tables": 6,
+    "tables": 7,
+    "rollouts": 2,
 }
 
 
