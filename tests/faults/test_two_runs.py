@@ -1,4 +1,7 @@
-"""Two runs on one results folder: the second is refused in one line. A killed run leaves no lock that matters."""
+"""Two runs on one results folder: the second is refused in one line. A killed run leaves no lock that matters.
+
+Jobs of the first run load their libraries, so that it is still at work when the second one begins.
+"""
 
 import os
 import shutil
@@ -41,7 +44,7 @@ def at_work(results):
 
 def test_a_second_run_is_refused_however_it_is_started(finished, results, project):
     before = state(results)
-    first = start(results, "tables")
+    first = start(results, "tables", cold=True)
     waits_for(at_work(results))
     for other in ({}, {"lock": True, "cwd": project}):
         line = the_line(attempt(results, "tables", **other))
@@ -54,7 +57,7 @@ def test_a_second_run_is_refused_however_it_is_started(finished, results, projec
 
 def test_a_stale_lock_of_snakemake_is_explained_and_stops_no_make(finished, results, project):
     before = state(results)
-    killed = start(results, "tables", cwd=project, lock=True)
+    killed = start(results, "tables", cwd=project, lock=True, cold=True)
     waits_for(at_work(results))
     kill(killed)
     refused = attempt(results, "tables", cwd=project, lock=True)
@@ -69,7 +72,7 @@ def test_a_stale_lock_of_snakemake_is_explained_and_stops_no_make(finished, resu
 def test_jobs_that_outlive_their_run(finished, results):
     """Only Snakemake itself is killed; its job goes on while the next run begins."""
     before = state(results)
-    killed = start(results, "tables")
+    killed = start(results, "tables", cold=True)
     waits_for(at_work(results))
     os.kill(killed.pid, signal.SIGKILL)
     killed.wait(30)
