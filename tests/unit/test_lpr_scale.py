@@ -50,3 +50,11 @@ def test_published_rows_exist(study, root):
     reported = read_reported(root / "config/reported/lpr.csv")
     named = [row.reported for row in study.spec("tables", "main").rows if row.reported]
     assert len(named) == 4 and set(named) <= set(reported)
+
+
+@pytest.mark.parametrize("scale", ["7b", "cpu"])
+def test_other_scales_leave_each_preference_its_own_beta(root, scale):
+    sources = Sources([root / "config/studies/lpr.yaml", root / f"config/scale/{scale}.yaml"])
+    study = build(sources.merged(), sources)
+    found = {name: study.spec("policies", name).beta for name in ("dpo", "ipo", "ipo_beta_2", "ipo_as_published")}
+    assert found == {"dpo": 0.3, "ipo": 0.1, "ipo_beta_2": 2.0, "ipo_as_published": 0.1}
