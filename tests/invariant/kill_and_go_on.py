@@ -63,8 +63,11 @@ def train(
     ranks = keys.get("optimisation", {}).get("processes", 1)
     if ranks > 1:
         names = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": ranks, "LOCAL_WORLD_SIZE": ranks}
-        names |= {"GROUP_WORLD_SIZE": 1, "TORCHELASTIC_RESTART_COUNT": turn, "MASTER_ADDR": "127.0.0.1"}
-        os.environ |= {name: str(value) for name, value in names.items()} | {"MASTER_PORT": "0"}
+        attempt = folder.with_name(f"{folder.name}.attempt-{turn}")
+        attempt.mkdir(exist_ok=True)
+        names |= {"GROUP_WORLD_SIZE": 1, "TORCHELASTIC_ERROR_FILE": attempt / str(rank) / "error.json"}
+        names |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": 0}
+        os.environ |= {name: str(value) for name, value in names.items()}
     trainer.CHECKPOINT_SECONDS, trainer._CHECKPOINT_SPACING = -1.0, 0
     if moment and rank == moment[2]:
         die(*moment[:2])
@@ -85,12 +88,12 @@ def wait(ranks: list[BaseProcess]) -> list[int]:
 if __name__ == "__main__":
     inputs = {name: Path(path) for name, path in json.loads(sys.argv[1]).items()}
     fork, codes = multiprocessing.get_context("fork"), {}
-    for number, (name, keys, moments) in enumerate(json.loads(sys.argv[3])):
+    for name, keys, moments in json.loads(sys.argv[3]):
         count = keys.get("optimisation", {}).get("processes", 1)
         codes[name] = []
         for turn, moment in enumerate(moments):
             given = (Path(sys.argv[2], name), inputs, keys, moment)
-            ranks = [fork.Process(target=train, args=(*given, rank, 100 * number + turn)) for rank in range(count)]
+            ranks = [fork.Process(target=train, args=(*given, rank, turn)) for rank in range(count)]
             for rank in ranks:
                 rank.start()
             codes[name].append(wait(ranks))

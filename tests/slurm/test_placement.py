@@ -28,12 +28,13 @@ def test_two_ranks_train_as_one_rank_does(finished, tmp_path, train, granted):
     target = str(tmp_path / "results" / SFT / "metrics.json")
     with started(tmp_path, [*GPU, file], target) as run:
         run.finish()
-        (start,) = run.all_starts()
+        starts = run.all_starts()
+    assert len(starts) == 1, (starts, run.said()[-6000:])
     # Other resources are another way to make the same result.
     resources = tmp_path / "resources.yaml"
     resources.write_text(yaml.safe_dump({"scale": {"resources": {"train": {**train, "threads": 2}}}}))
     assert planned(run_graph(run.results, [*GPU, file, resources], target, "--dry-run", profile="slurm")) == {}
-    assert set(granted) <= set(start["AllocTRES"].split(","))
+    assert set(granted) <= set(starts[0]["AllocTRES"].split(","))
     made = json.loads((run.results / SFT / "metrics.json").read_text())
     assert made["job"]["spec"]["optimisation"]["processes"] == 2
     ours, theirs = (

@@ -1,13 +1,11 @@
 """The ranks of one training: as many as the study says, on GPUs where there are any, with DeepSpeed or without."""
 
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-import psutil
 import torch
 from accelerate import Accelerator, DeepSpeedPlugin
 from accelerate.utils import InitProcessGroupKwargs
@@ -42,13 +40,9 @@ def _meet_on_this_node() -> None:
     """Joins the ranks of one node through a file and over loopback: torch's own store listens on every interface."""
     rank, ranks = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
     os.environ |= {"GLOO_SOCKET_IFNAME": "lo", "NCCL_SOCKET_IFNAME": "lo"}
-    folder = Path(tempfile.gettempdir()) / f"stepladder-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    if folder.stat().st_uid != os.getuid():
-        raise StepladderError(f"{folder} belongs to somebody else; set TMPDIR to a folder of your own")
-    launcher = psutil.Process(os.getppid())  # of all ranks; with its start, a name that no other launch has
-    attempt = os.environ["TORCHELASTIC_RESTART_COUNT"]
-    store = torch.distributed.FileStore(str(folder / f"{launcher.pid}-{launcher.create_time()}-{attempt}"), ranks)
+    # The launcher makes a private folder for every attempt, and in it one for what each rank has to say of its faults.
+    attempt = Path(os.environ["TORCHELASTIC_ERROR_FILE"]).parents[1]
+    store = torch.distributed.FileStore(str(attempt / "ranks"), ranks)
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     backend = "nccl" if torch.cuda.is_available() else "gloo"
