@@ -11,6 +11,7 @@ import torch
 from accelerate.state import AcceleratorState
 
 import tiny
+from stepladder.training.trainer import Trainer
 
 
 def fresh(mode: str) -> tiny.LanguageRun:
@@ -39,30 +40,35 @@ def listening() -> list[str]:
     return [each.laddr.ip for each in sockets if each.status == psutil.CONN_LISTEN]
 
 
+def train(folder: Path, steps: int, mode: str) -> Trainer:
+    """Leaves what the training made and the training that was resumed."""
+    run = fresh(mode)
+    history, weights = run.steps(steps), run.weights()
+    ranks = [0] * run.trainer.ranks
+    if run.trainer.ranks > 1:
+        torch.distributed.all_gather_object(ranks, run.trainer.rank)
+    last = run.trainer.rank == run.trainer.ranks - 1
+    agreed = [run.trainer.agree(last), run.trainer.agree(False)]
+    stopped = fresh(mode)
+    stopped.steps(2)
+    if last:
+        slow_to_save(stopped)
+    stopped.trainer.save_checkpoint(folder / mode, {})
+    resumed = fresh(mode)
+    assert resumed.trainer.load_checkpoint(folder / mode) == {}
+    for batch in resumed.batches[2:steps]:
+        resumed.trainer.step(batch, resumed.weight(batch), resumed.loss)
+    difference = tiny.furthest(weights, resumed.weights())
+    if run.trainer.accelerator.is_main_process:
+        torch.save({"weights": weights, "history": history}, folder / f"{mode}.pt")
+        files = [path.relative_to(folder / mode) for path in (folder / mode).rglob("random_states_*.pkl")]
+        said = {"ranks": ranks, "saved": sorted(map(str, files)), "agreed": agreed, "resumed": difference}
+        said["listening"] = listening() if run.trainer.ranks > 1 else []
+        (folder / f"{mode}.json").write_text(json.dumps(said))
+    return resumed.trainer
+
+
 if __name__ == "__main__":
-    folder, steps = Path(sys.argv[1]), int(sys.argv[2])
     for mode in sys.argv[3:]:
-        run = fresh(mode)
-        history, weights = run.steps(steps), run.weights()
-        ranks = [0] * run.trainer.ranks
-        if run.trainer.ranks > 1:
-            torch.distributed.all_gather_object(ranks, run.trainer.rank)
-        last = run.trainer.rank == run.trainer.ranks - 1
-        agreed = [run.trainer.agree(last), run.trainer.agree(False)]
-        stopped = fresh(mode)
-        stopped.steps(2)
-        if last:
-            slow_to_save(stopped)
-        stopped.trainer.save_checkpoint(folder / mode, {})
-        resumed = fresh(mode)
-        assert resumed.trainer.load_checkpoint(folder / mode) == {}
-        for batch in resumed.batches[2:steps]:
-            resumed.trainer.step(batch, resumed.weight(batch), resumed.loss)
-        difference = tiny.furthest(weights, resumed.weights())
-        if run.trainer.accelerator.is_main_process:
-            torch.save({"weights": weights, "history": history}, folder / f"{mode}.pt")
-            files = [path.relative_to(folder / mode) for path in (folder / mode).rglob("random_states_*.pkl")]
-            said = {"ranks": ranks, "saved": sorted(map(str, files)), "agreed": agreed, "resumed": difference}
-            said["listening"] = listening() if run.trainer.ranks > 1 else []
-            (folder / f"{mode}.json").write_text(json.dumps(said))
-    resumed.trainer.accelerator.end_training()
+        trainer = train(Path(sys.argv[1]), int(sys.argv[2]), mode)
+    trainer.leave_ranks()

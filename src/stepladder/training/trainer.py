@@ -251,6 +251,16 @@ class Trainer:
             write_history(self.history, job.output / "history.jsonl")
             job.write_metrics(metrics, counts)
             remove(job.checkpoint)
+        self.leave_ranks()
+
+    def leave_ranks(self) -> None:
+        """Ends the exchange between the ranks, and with it the training.
+
+        Its last holder must not be the wrapper of data parallelism: that would hold the interpreter while it waits for
+        the exchange's threads, one of which may wait for the interpreter, for ever.
+        """
+        self.model = self.bare_model
+        self.accelerator.free_memory()
         self.accelerator.end_training()
 
     def agree(self, flag: bool) -> bool:
