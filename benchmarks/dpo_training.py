@@ -5,9 +5,9 @@
 TRL has an environment of its own. Both sides get the same untrained model, token ids, pairs a batch, precision (fp32),
 beta, optimiser and thread, and take turns in one run. TRL trains in a random order, its default, with the reference
 beside the policy, also its default, and with the reference's log-probs computed before; then with these in our batches,
-too, which hold pairs of like length. Gradient checkpointing, which it has on, is off. Timed: the training loop over all
-pairs once; what the log-probs of the reference take once is told apart. CPU time is steadier than wall time where other
-programs run.
+too, which hold pairs of like length. Ours are padded, and once more without padding. Gradient checkpointing, which TRL
+has on, is off. Timed: the training loop over all pairs once; what the log-probs of the reference take once is told
+apart. CPU time is steadier than wall time where other programs run.
 """
 
 import json
@@ -39,7 +39,8 @@ def main(rounds: int) -> None:
         arguments = [str(backbone), str(data), json.dumps(SETTINGS)]
         theirs = [str(python), str(HERE / "trl_dpo.py"), *arguments]
         sides = {
-            OURS: start([sys.executable, __file__, "--worker", *arguments]),
+            OURS: start([sys.executable, __file__, "--worker", *arguments, "padded"]),
+            f"{OURS}, packed": start([sys.executable, __file__, "--worker", *arguments, "packed"]),
             "TRL, reference beside": start([*theirs, "beside", "random"]),
             "TRL, reference before": start([*theirs, "before", "random"]),
             "TRL, before, our batches": start([*theirs, "before", "given"]),
@@ -118,7 +119,7 @@ def prepare(backbone: Path, data: Path) -> float:
     return 1 - real / sum(len(batch) * max(tokens_of(pairs[i]) for i in batch) for batch in batches)
 
 
-def work(backbone: str, data: str, settings: str) -> None:
+def work(backbone: str, data: str, settings: str, batches_are: str) -> None:
     """Our side: one line in, its wall and CPU seconds out."""
     from stepladder.budget import Budget
     from stepladder.policies.dpo import pair_loss, reference_logprobs
@@ -130,7 +131,8 @@ def work(backbone: str, data: str, settings: str) -> None:
     given, read = json.loads(settings), json.loads(Path(data).read_text(encoding="utf-8"))
     pairs = [pair | {"pair_id": f"{i:04}", "kind": "outcome"} for i, pair in enumerate(read["pairs"])]
     # The rate stays as it is, which is what TRL is told, too.
-    optimisation = Optimisation(batch_size=given["batch"], learning_rate=given["learning_rate"], warmup=0, decay=0)
+    keys = {"batch_size": given["batch"], "learning_rate": given["learning_rate"], "warmup": 0, "decay": 0}
+    optimisation = Optimisation.model_validate(keys | {"packed": batches_are == "packed"})
     spec = Dpo.model_validate({"method": "dpo", "from": "s", "pairs": ["p"], "beta": given["beta"]})
     print("ready", flush=True)
     for line in sys.stdin:

@@ -31,6 +31,15 @@ def test_the_size_of_a_micro_batch_changes_nothing(alone, micro_batch):
         assert point == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.parametrize("keys", [{}, {"micro_batch": 3}, {"gradient_checkpointing": True}])
+def test_packed_batches_train_as_padded_ones(alone, keys):
+    run = tiny.LanguageRun(packed=True, **keys)
+    said = run.steps(STEPS)
+    assert tiny.furthest(run.weights(), alone[1]) < 1e-5
+    for point, expected in zip(said, alone[0], strict=True):
+        assert point == pytest.approx(expected, rel=1e-4)
+
+
 def test_the_micro_batches_of_muon_change_nothing():
     runs = [tiny.LanguageRun(optimizer="muon", micro_batch=size) for size in (None, 1)]
     for run in runs:
@@ -72,10 +81,11 @@ def compare(folder: Path, mode: str, ranks: int, alone, tolerance: float) -> Non
 
 
 def test_two_ranks_train_as_one_with_and_without_zero(tmp_path, alone):
-    launched(tmp_path, 2, "none", "zero2", "zero3_offload")
+    launched(tmp_path, 2, "none", "none_packed", "zero2", "zero3_offload_packed")
     compare(tmp_path, "none", 2, alone, 1e-5)
+    compare(tmp_path, "none_packed", 2, alone, 1e-5)
     compare(tmp_path, "zero2", 2, alone, 1e-4)
-    compare(tmp_path, "zero3_offload", 2, alone, 1e-4)
+    compare(tmp_path, "zero3_offload_packed", 2, alone, 1e-4)
 
 
 def test_zero_on_one_rank_needs_no_launcher(tmp_path, alone):

@@ -17,8 +17,8 @@ from stepladder.training.trainer import Trainer
 def fresh(mode: str) -> tiny.LanguageRun:
     """A run of its own: accelerate keeps one state a process, and allows DeepSpeed only in a new one."""
     AcceleratorState._reset_state(reset_partial_state=True)
-    deepspeed, *offload = mode.split("_")
-    return tiny.LanguageRun(deepspeed=deepspeed, offload=bool(offload), micro_batch=3)
+    deepspeed, *flags = mode.split("_")
+    return tiny.LanguageRun(deepspeed=deepspeed, micro_batch=3, **dict.fromkeys(flags, True))
 
 
 def slow_to_save(run: tiny.LanguageRun) -> None:

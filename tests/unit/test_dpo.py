@@ -228,12 +228,13 @@ def test_training_puts_the_pairs_in_order(start, tmp_path):
         assert after > earlier
 
 
-def test_micro_batches_change_nothing(start, tmp_path):
+def test_neither_micro_batches_nor_packing_change_anything(start, tmp_path):
     pairs = with_reference(random_pairs(), start)
-    for name, micro_batch in (("a", None), ("b", 3)):
-        train_dpo(dpo_job(tmp_path / name, start, {"steps": 3, "micro_batch": micro_batch}), pairs, Counts())
-    a, b = (load_policy(tmp_path / name / "checkpoint").state_dict() for name in "ab")
-    assert all(torch.allclose(a[name], b[name], atol=1e-5) for name in a)
+    for name, keys in (("a", {}), ("b", {"micro_batch": 3}), ("c", {"micro_batch": 3, "packed": True})):
+        train_dpo(dpo_job(tmp_path / name, start, {"steps": 3, **keys}), pairs, Counts())
+    a, *others = (load_policy(tmp_path / name / "checkpoint").state_dict() for name in "abc")
+    for other in others:
+        assert all(torch.allclose(a[name], other[name], atol=1e-5) for name in a)
 
 
 def test_pairs_of_several_sets_come_once_with_their_reference(tmp_path):

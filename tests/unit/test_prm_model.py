@@ -12,6 +12,7 @@ import tiny
 from stepladder.errors import StepladderError
 from stepladder.rewards.heads.base import Reading, log_odds
 from stepladder.rewards.model import load_prm, open_prm
+from stepladder.training.packing import read_packed
 
 KEYS = {"per_step": {}, "last_token": {"head": "last_token", "trials": 4, "good": [3, 4]}}
 
@@ -50,6 +51,13 @@ def of_prefix(prm, ids) -> float:
         return outputs.item()
     good = outputs.softmax(-1)[list(prm.format.good)].sum()
     return (good.log() - (1 - good).log()).item()
+
+
+def test_packed_batches_give_the_same_scores(prm, rows):
+    row = copy.deepcopy(prm)
+    read_packed(row)
+    for scores, others in zip(prm.score(rows), row.score(rows), strict=True):
+        assert scores == pytest.approx(others, abs=1e-5)
 
 
 def test_one_pass_scores_every_step_as_its_prefix_alone_would(prm, rows):

@@ -94,14 +94,10 @@ def test_a_cut_distribution_has_all_probability_on_its_nucleus(model, top_p):
 
 def test_logits_before_the_first_target_are_never_made(model, sequences):
     made = []
-
-    def watching(**inputs):
-        output = model(**inputs)
-        made.append(output.logits.size(1))
-        return output
-
+    watched = model.register_forward_hook(lambda module, inputs, output: made.append(output.logits.size(1)))
     ids, attention, _ = collate(sequences, CPU)
-    token_logprobs(watching, ids, attention, first=4)
+    token_logprobs(model, ids, attention, first=4)
+    watched.remove()
     assert made == [ids.size(1) - 3]
 
 
@@ -131,11 +127,13 @@ def test_the_id_of_padding_is_a_token_like_others_where_an_answer_has_it(model):
 
 @pytest.mark.parametrize("garbage", [math.nan, math.inf])
 def test_logits_of_padding_may_be_anything(model, sequences, garbage):
-    def garbled(attention_mask, **inputs):
-        output = model(attention_mask=attention_mask, **inputs)
-        kept = attention_mask[:, -output.logits.size(1) :]
+    def garble(module, inputs, keys, output):
+        kept = keys["attention_mask"][:, -output.logits.size(1) :]
         output.logits = output.logits.masked_fill(kept[..., None] == 0, garbage)
-        return output
 
     with torch.no_grad():
-        assert torch.equal(answer_logprobs(garbled, sequences, CPU)[0], answer_logprobs(model, sequences, CPU)[0])
+        expected = answer_logprobs(model, sequences, CPU)[0]
+        garbling = model.register_forward_hook(garble, with_kwargs=True)
+        found = answer_logprobs(model, sequences, CPU)[0]
+        garbling.remove()
+    assert torch.equal(found, expected)

@@ -172,6 +172,7 @@ def test_the_tables_of_what_should_not_matter_have_their_inputs():
         (put("tables.lengths.baseline", "b"), "tables.lengths.baseline", "no row is labelled"),
         (put("tables.lengths.rows.0.scores", "samples"), "tables.lengths.rows.0.scores", "unknown key"),
         (put("prms.pair.backbone", "tiny"), "prms.pair.backbone", "architecture: bert"),
+        (put("prms.pair.optimisation", {"packed": True}), "prms.pair.optimisation", "read causally: take packed out"),
         (put("prms.last_token.good", [2, 4]), "prms.last_token.good", "above the 3 trials"),
         (put("prms.rank.target", "soft"), "prms.rank.target", "threshold or hard"),
         (put("tables.steps.rows.0.labels", "others"), "tables.steps.rows.0.labels", "take those of the same"),

@@ -12,7 +12,7 @@ from transformers import AutoModel
 from stepladder.policies.language import load_policy
 from stepladder.pretrained import load_model, loading
 from stepladder.training.batches import batches_by_tokens
-from stepladder.training.sequences import TokenSequence, collate, first_target, token_logprobs
+from stepladder.training.sequences import TokenSequence, collate, first_target, hidden_states, token_logprobs
 from stepladder.training.trainer import Trainer
 
 # The critic's folder in a checkpoint of its policy, and the file of its head there.
@@ -69,7 +69,7 @@ class ActorCritic(Actor):
 
         Both are (batch, longest - first).
         """
-        hidden = self.critic(input_ids=ids, attention_mask=attention, use_cache=False).last_hidden_state
+        hidden = hidden_states(self.critic, ids, attention)
         with torch.autocast(hidden.device.type, enabled=False):
             values = self.value_head(hidden[:, first - 1 : -1].to(self.value_head.weight.dtype)).float().squeeze(-1)
         return *super().forward(ids, attention, first, temperature), values
@@ -89,7 +89,7 @@ def critic_values(checkpoint: Path, states: Sequence[Sequence[int]]) -> list[flo
     found = [0.0] * len(states)
     for batch in batches_by_tokens([len(state) for state in states]):
         ids, attention, _ = collate([TokenSequence(tuple(states[i]), len(states[i])) for i in batch], device)
-        hidden = critic(input_ids=ids, attention_mask=attention, use_cache=False).last_hidden_state
+        hidden = hidden_states(critic, ids, attention)
         last = hidden[torch.arange(len(batch)), attention.sum(1) - 1].to(head["weight"].dtype)
         for i, value in zip(batch, (last @ head["weight"].T + head["bias"])[:, 0].tolist(), strict=True):
             found[i] = value

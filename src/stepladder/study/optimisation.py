@@ -38,6 +38,9 @@ class Optimisation(Spec):
     deepspeed: Literal["none", "zero2", "zero3"] = "none"
     offload: bool = Field(False, description="the optimiser's state in main memory, on whose processor it then runs")
     gradient_checkpointing: bool = False
+    packed: bool = Field(
+        False, description="the sequences of a micro-batch in one row, without padding; of causal models only"
+    )
 
     @field_validator("deepspeed")
     @classmethod

@@ -1,4 +1,4 @@
-"""Token sequences as padded batches, and the log-probs that a causal model gives to their targets."""
+"""Token sequences as batches, and what a causal model gives at their tokens."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
+
+from stepladder.training.packing import packed, places_in_row, reads_packed
 
 
 @dataclass(frozen=True)
@@ -54,15 +56,35 @@ def token_logprobs(
     """Log-prob of every token from position ``first`` on given those before it, in fp32: (batch, longest - first).
 
     Logits before ``first`` are never made: with a large vocabulary they are most of the work. Below a ``top_p`` of 1
-    the log-probs are those of the cut distribution, for tokens that it holds.
+    the log-probs are those of the cut distribution, for tokens that it holds. Those of padding mean nothing.
     """
-    kept = ids.size(1) - first + 1
-    logits = model(input_ids=ids, attention_mask=attention, use_cache=False, logits_to_keep=kept).logits[:, :-1].float()
+    wanted = ids[:, first:]
+    if reads_packed(model):
+        real = attention[:, first:].bool()
+        before = places_in_row(attention)[:, first:][real] - 1
+        logits = model(**packed(ids, attention), logits_to_keep=before).logits[0]
+        found = _logprobs(logits, wanted[real], temperature, top_p)
+        return found.new_zeros(wanted.shape).masked_scatter(real, found)
+    kept = wanted.size(1) + 1
+    logits = model(input_ids=ids, attention_mask=attention, use_cache=False, logits_to_keep=kept).logits[:, :-1]
+    return _logprobs(logits, wanted, temperature, top_p)
+
+
+def _logprobs(logits: Tensor, tokens: Tensor, temperature: float, top_p: float) -> Tensor:
+    """(..., vocabulary) and (...) to (...)."""
+    logits = logits.float()
     if temperature != 1.0:
         logits = logits / temperature
-    targets = ids[:, first:]
-    whole = -cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none").view(targets.shape)
+    whole = -cross_entropy(logits.flatten(0, -2), tokens.flatten(), reduction="none").view(tokens.shape)
     return whole if top_p == 1.0 else whole - nucleus(logits, top_p).log()
+
+
+def hidden_states(model: nn.Module, ids: Tensor, attention: Tensor) -> Tensor:
+    """What a model without a head ends in at every token, (batch, longest, hidden); at padding it means nothing."""
+    if reads_packed(model):
+        row = model(**packed(ids, attention)).last_hidden_state[0]
+        return row[places_in_row(attention)]
+    return model(input_ids=ids, attention_mask=attention, use_cache=False).last_hidden_state
 
 
 def nucleus(logits: Tensor, top_p: float) -> Tensor:

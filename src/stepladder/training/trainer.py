@@ -23,6 +23,7 @@ from stepladder.study.optimisation import Optimisation
 from stepladder.training.batches import share_of_rank
 from stepladder.training.kept import check_seal, folder_of_step, newest_first, read_state, seal
 from stepladder.training.optimizer import build_optimizer, learning_rate_factor
+from stepladder.training.packing import read_packed
 from stepladder.training.pickles import tensors_only
 from stepladder.training.ranks import start_ranks
 
@@ -53,6 +54,8 @@ class Trainer:
         self.optimisation = optimisation
         self.total_steps = total_steps
         self.accelerator = start_ranks(optimisation)
+        if optimisation.packed:
+            read_packed(model)
         if optimisation.gradient_checkpointing:
             for part in model.modules():
                 if isinstance(part, PreTrainedModel):

@@ -90,6 +90,13 @@ class Pair(_Trained):
     max_length: PositiveInt = Field(256, description="most tokens of a pair in training; longer ones are cut")
     scoring_length: PositiveInt = Field(512, description="most tokens of a pair in scoring")
 
+    @field_validator("optimisation")
+    @classmethod
+    def _reads_both_ways(cls, value: Optimisation) -> Optimisation:
+        if value.packed:
+            raise ValueError("an encoder reads both ways, and packed rows are read causally: take packed out")
+        return value
+
 
 class LastToken(_Trained):
     """A head on a prefix's last token that tells how many of K rollouts are right (LPR)."""
