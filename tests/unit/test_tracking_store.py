@@ -223,6 +223,40 @@ class TestSimultaneousIngests:
         report = tracked.ingest()
         assert report.runs["policies/base/1"] == quicker[0] and len(tracked.runs()) == 10
 
+    def test_a_run_that_others_removed_is_made_again(self, tracked, monkeypatch):
+        """Two others made one each, and each took the other's for the younger or for one that was cut short."""
+        tracked.ingest()
+        tracked.client.delete_run(self.run_of(tracked, "policies/base seed 1").info.run_id)
+        log, removed = MlflowClient.log_artifact, []
+
+        def overtaken(client, run_id, path, folder=None):
+            if not removed:
+                removed.append(run_id)
+                client.delete_run(run_id)
+            log(client, run_id, path, folder)
+
+        monkeypatch.setattr(MlflowClient, "log_artifact", overtaken)
+        report = tracked.ingest()
+        assert report.created == 1 and report.runs["policies/base/1"] not in removed and len(tracked.runs()) == 10
+
+    def test_after_a_removal_an_ingest_looks_whether_the_other_run_is_still_there(self, tracked, monkeypatch):
+        first = tracked.ingest()
+        mine = self.run_of(tracked, "policies/base seed 1")
+        self.copy(tracked, mine, result_digest="cut short")
+        delete, removed = MlflowClient.delete_run, []
+
+        def both(client, run_id):
+            removed.append(run_id)
+            delete(client, run_id)
+            if len(removed) == 1:
+                delete(client, mine.info.run_id)  # by another ingest, to which the first was the older
+
+        monkeypatch.setattr(MlflowClient, "delete_run", both)
+        second = tracked.ingest()
+        assert removed and len(tracked.runs()) == 10
+        assert second.runs["policies/base/1"] == self.run_of(tracked, "policies/base seed 1").info.run_id
+        assert second.runs["policies/base/1"] != first.runs["policies/base/1"]
+
     def test_another_result_under_the_same_key_is_one_line(self, tracked, monkeypatch):
         tracked.ingest()
         tracked.client.delete_run(self.run_of(tracked, "policies/base seed 1").info.run_id)

@@ -2,7 +2,9 @@
 
 A run is found again by its key (study, stage, name, seed) and is current while the digest of its files is. The digest
 is written last, so a run that was cut short has none. Several ingests may write the same result at once. Each looks
-again after it has written, and all follow one rule: of the complete runs the oldest stays, and all others go.
+again after it has written or removed anything, and all follow one rule: of the complete runs the oldest stays, and all
+others go. A run may become complete, and the oldest, while another ingest removes it as one that was cut short; whoever
+then finds none makes it again.
 """
 
 import time
@@ -25,6 +27,8 @@ from stepladder.study.graph import Study
 
 # MLflow takes at most 100 parameters and 1000 things in one call.
 _PARAMS_PER_CALL, _METRICS_PER_CALL = 100, 900
+# How often a run is made that other ingests remove at once, as they do when they write another result under its key.
+_MOST_TRIES = 4
 
 Outcome = Literal["created", "unchanged", "superseded"]
 
@@ -64,7 +68,9 @@ class Ledger:
         outcome: Outcome = "unchanged"
         if _current(found, result) is None:
             found = self._of_key(result.key)
-        if _current(found, result) is None:
+        for _ in range(_MOST_TRIES):
+            if _current(found, result) is not None:
+                break
             outcome = "superseded" if any("result_digest" in run.data.tags for run in found) else "created"
             self._create(result, links)
             found = self._of_key(result.key)
@@ -130,6 +136,7 @@ class Ledger:
                 self.client.log_batch(run.info.run_id, tags=_as_tags(tags))
 
     def _remove(self, run: Run, successor: Run) -> None:
+        self.changed = True
         with self._unless_removed(run.info.run_id):
             self.client.set_tag(run.info.run_id, "superseded_by", successor.info.run_id)
             self.client.delete_run(run.info.run_id)
